@@ -1,0 +1,98 @@
+import cors from "@fastify/cors";
+import rateLimit from "@fastify/rate-limit";
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
+import { v7 as uuidv7 } from "uuid";
+import { authRoutes } from "./auth/routes.ts";
+import { registerTokens } from "./auth/tokens.ts";
+import { catalogAdminRoutes } from "./catalog/admin-routes.ts";
+import { catalogRoutes } from "./catalog/routes.ts";
+import { Product } from "./catalog/schemas.ts";
+import { type Settings, version } from "./config.ts";
+import type { Pool } from "./db.ts";
+import { refuseMalformedHttp, sendProblem, shapeErrors } from "./errors.ts";
+import { notificationRoutes } from "./notifications/routes.ts";
+import { healthRoutes } from "./ops/health.ts";
+import { describeApi } from "./ops/openapi.ts";
+import { rootRoute } from "./ops/root.ts";
+import type { Counter } from "./orders/place.ts";
+import { orderRoutes } from "./orders/routes.ts";
+import { strictValidator } from "./validation.ts";
+
+declare module "fastify" {
+  interface FastifyInstance {
+    sql: Pool;
+    settings: Settings;
+  }
+}
+
+export interface Shop {
+  settings: Settings;
+  sql: Pool;
+  counter: Counter;
+  log: FastifyBaseLogger;
+}
+
+/** Import and images have their own. */
+const bodyLimitBytes = 64 * 1024;
+
+/** The whole service as one function: the map of the API. Gives an app that isn't listening yet. */
+export async function buildApp({ settings, sql, counter, log }: Shop) {
+  const app = Fastify({
+    loggerInstance: log,
+    bodyLimit: bodyLimitBytes,
+    trustProxy: (_address, hop) => hop < settings.trustProxy,
+    requestIdHeader: false,
+    // One line for a request, when it is answered: below.
+    logController: new LogController({ requestIdLogLabel: "request_id", disableRequestLogging: true }),
+    // An id that is far too long is a bad id, 400, not an unknown route.
+    routerOptions: { maxParamLength: 2_000 },
+    genReqId: ({ headers }) => readRequestId(headers["x-request-id"]) ?? uuidv7(),
+    frameworkErrors: (error, request, reply) => sendProblem(error, request, reply),
+    clientErrorHandler: refuseMalformedHttp,
+  });
+  app.decorate("sql", sql).decorate("settings", settings);
+  app.addHook("onRequest", async (request, reply) => void reply.header("x-request-id", request.id));
+  app.addHook("onResponse", async (request, reply) => {
+    const { method, routeOptions, url, user } = request;
+    const ms = Math.round(reply.elapsedTime);
+    const line = { method, route: routeOptions.url ?? url, status: reply.statusCode, ms, user_id: user?.id };
+    request.log.info(line, "request");
+  });
+  app.setValidatorCompiler(strictValidator);
+  readJson(app);
+  shapeErrors(app);
+
+  await app.register(cors, { origin: settings.corsOrigins, exposedHeaders });
+  if (settings.rateLimitMax > 0)
+    await app.register(rateLimit, { max: settings.rateLimitMax, timeWindow: "1 minute" });
+  await registerTokens(app, settings.jwtSecrets, settings.accessTokenMinutes);
+  await describeApi(app, version);
+
+  app.addSchema(Product);
+  const prefix = settings.apiPrefix;
+  await app.register(rootRoute);
+  await app.register(healthRoutes, { prefix });
+  await app.register(authRoutes, { prefix });
+  await app.register(catalogRoutes, { prefix });
+  await app.register(catalogAdminRoutes, { prefix });
+  await app.register(orderRoutes, { prefix, counter });
+  await app.register(notificationRoutes, { prefix });
+  return app;
+}
+
+/** JSON alone, unless a route says otherwise; no body at all is no body, whatever its Content-Type says. */
+function readJson(app: FastifyInstance) {
+  const parse = app.getDefaultJsonParser("error", "error");
+  app.removeContentTypeParser(["text/plain", "application/json"]);
+  app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) =>
+    body === "" ? done(null, undefined) : parse(request, body as string, done),
+  );
+}
+
+/** A caller's request id, if it is one that fits a log line: 1 to 64 visible ASCII characters. */
+function readRequestId(header: string | string[] | undefined): string | undefined {
+  return typeof header === "string" && /^[\x21-\x7e]{1,64}$/.test(header) ? header : undefined;
+}
+
+/** What a browser's script may read of an answer from another origin. */
+const exposedHeaders = ["etag", "location", "retry-after", "x-request-id", "idempotent-replayed"];

@@ -1,0 +1,52 @@
+// Who may call a route: named in its `onRequest`, so that it runs before anything of the request is judged.
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { ApiError, type Code } from "../errors.ts";
+import { findRole, type Role } from "../users/queries.ts";
+import { readAccessToken } from "./tokens.ts";
+
+/** A guard, with the codes that it refuses with, for the OpenAPI document. */
+export interface Guard {
+  (request: FastifyRequest, reply: FastifyReply): Promise<void>;
+  refuses: Code[];
+}
+
+/** Anyone with a valid access token: sets `request.user`. What is answered is private and never stored. */
+export const requireUser: Guard = Object.assign(
+  async (request: FastifyRequest, reply: FastifyReply) => {
+    reply.header("cache-control", "no-store");
+    const token = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1];
+    const { server } = request;
+    const user = token && readAccessToken(server, token, server.settings.jwtSecrets);
+    if (!user) throw new ApiError("unauthorized", "A valid access token is needed");
+    request.user = user;
+  },
+  { refuses: ["unauthorized" as const] },
+);
+
+/** Only those who have one of `roles` at this moment: the token's word for it may be half an hour old. */
+function requireRole(...roles: Role[]): Guard {
+  return Object.assign(
+    async (request: FastifyRequest, reply: FastifyReply) => {
+      await requireUser(request, reply);
+      request.user.role = await currentRole(request);
+      if (!roles.includes(request.user.role))
+        throw new ApiError("forbidden", `This needs the role ${roles[0]}`);
+    },
+    { refuses: ["unauthorized" as const, "forbidden" as const] },
+  );
+}
+
+export const requireStaff = requireRole("barista", "manager");
+export const requireManager = requireRole("manager");
+
+/** The signed-in user's role as the database has it; throws `unauthorized` for one who left. */
+async function currentRole(request: FastifyRequest): Promise<Role> {
+  const role = await findRole(request.server.sql, request.user.id);
+  if (!role) throw new ApiError("unauthorized", "This account is gone");
+  return role;
+}
+
+/** Whether the signed-in user is staff at this moment. */
+export async function isStaff(request: FastifyRequest): Promise<boolean> {
+  return (await currentRole(request)) !== "customer";
+}

@@ -1,0 +1,64 @@
+import { createHash, randomBytes } from "node:crypto";
+import jwt from "@fastify/jwt";
+import type { FastifyInstance } from "fastify";
+import { v7 as uuidv7 } from "uuid";
+import { type Role, roles } from "../users/queries.ts";
+import { isUuid } from "../validation.ts";
+
+export interface SignedIn {
+  id: string;
+  role: Role;
+}
+
+interface AccessToken {
+  sub: string;
+  role: Role;
+  typ: "access";
+  jti: string;
+}
+
+declare module "@fastify/jwt" {
+  interface FastifyJWT {
+    payload: AccessToken;
+    user: SignedIn;
+  }
+}
+
+/** Signs with the first of `secrets`. The algorithm is pinned: a token that names another is refused. */
+export async function registerTokens(app: FastifyInstance, secrets: [string, ...string[]], minutes: number) {
+  await app.register(jwt, {
+    secret: secrets[0],
+    sign: { algorithm: "HS256", expiresIn: `${minutes}m` },
+    verify: { algorithms: ["HS256"], requiredClaims: ["sub", "exp"] },
+  });
+}
+
+/** A signed access token for the user, as he is now. */
+export const signAccessToken = (app: FastifyInstance, user: SignedIn) =>
+  app.jwt.sign({ sub: user.id, role: user.role, typ: "access", jti: uuidv7() });
+
+/** Who an access token names; undefined for any token that isn't a valid one of ours. */
+export function readAccessToken(
+  app: FastifyInstance,
+  token: string,
+  secrets: string[],
+): SignedIn | undefined {
+  for (const key of secrets) {
+    try {
+      const { sub, role, typ } = app.jwt.verify<AccessToken>(token, { key });
+      if (typ !== "access" || !isUuid(sub) || !roles.includes(role)) return undefined;
+      return { id: sub, role };
+    } catch {
+      // Signed with another of our secrets, or not ours, or expired: the next one tells.
+    }
+  }
+  return undefined;
+}
+
+/** An opaque refresh token of 256 bits, and the hash of it, which is all that is stored. */
+export function newRefreshToken(): { token: string; hash: Buffer } {
+  const token = randomBytes(32).toString("base64url");
+  return { token, hash: hashToken(token) };
+}
+
+export const hashToken = (token: string) => createHash("sha256").update(token).digest();

@@ -1,0 +1,157 @@
+// The office's side of the catalog. Nothing is deleted: what is left out or removed is archived.
+import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import { requireManager } from "../auth/guards.ts";
+import { ApiError } from "../errors.ts";
+import { Page, pageQuery, readPage, toPage } from "../paging.ts";
+import { Id, ref, text } from "../schemas.ts";
+import {
+  changeProduct,
+  createProduct,
+  readIfMatch,
+  removeProduct,
+  replaceProduct,
+  versionTag,
+} from "./product-edit.ts";
+import { findProduct, listProducts } from "./queries.ts";
+import { NewProduct, Product, ProductPatch, ProductReplacement } from "./schemas.ts";
+
+const tags = ["catalog admin"];
+const params = Type.Object({ product_id: Id });
+const headers = Type.Object({
+  "if-match": Type.Optional(Type.String({ description: "The ETag of the version that was read" })),
+});
+
+export const catalogAdminRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  app.get(
+    "/admin/products",
+    {
+      onRequest: requireManager,
+      config: { refuses: ["invalid_cursor"] },
+      schema: {
+        operationId: "listProducts",
+        tags,
+        summary: "List products, archived ones apart",
+        querystring: Type.Object({
+          ...pageQuery,
+          archived: Type.Optional(Type.Boolean({ description: "Only the archived ones; default false" })),
+          category_id: Type.Optional(Id),
+          q: Type.Optional(text(100, { description: "Part of the name" })),
+        }),
+        response: { 200: Page(ref(Product)) },
+      },
+    },
+    async (request) => {
+      const page = readPage(request.query);
+      const { archived = false, category_id, q } = request.query;
+      return toPage(await listProducts(app.sql, { archived, category_id, q }, page), page);
+    },
+  );
+
+  app.post(
+    "/admin/products",
+    {
+      onRequest: requireManager,
+      config: { refuses: ["name_taken"] },
+      schema: {
+        operationId: "createProduct",
+        tags,
+        summary: "Add a product with its variations and option groups",
+        body: NewProduct,
+        response: { 201: ref(Product) },
+      },
+    },
+    async (request, reply) => {
+      const product = await createProduct(app.sql, request.body);
+      const location = `${app.settings.apiPrefix}/admin/products/${product.id}`;
+      return reply.code(201).header("location", location).header("etag", versionTag(product)).send(product);
+    },
+  );
+
+  app.get(
+    "/admin/products/:product_id",
+    {
+      onRequest: requireManager,
+      config: { refuses: ["not_found"] },
+      schema: {
+        operationId: "readProduct",
+        tags,
+        summary: "Read a product, an archived one too",
+        description: "The ETag is the product's version, for If-Match.",
+        params,
+        response: { 200: ref(Product) },
+      },
+    },
+    async (request, reply) => {
+      const product = await findProduct(app.sql, request.params.product_id);
+      if (!product) throw new ApiError("not_found", "Product not found");
+      reply.header("etag", versionTag(product));
+      return product;
+    },
+  );
+
+  app.patch(
+    "/admin/products/:product_id",
+    {
+      onRequest: requireManager,
+      config: { refuses: ["not_found", "name_taken", "stale_version"] },
+      schema: {
+        operationId: "changeProduct",
+        tags,
+        summary: "Change what is named; a nested list that is sent replaces the one there is",
+        params,
+        headers,
+        body: ProductPatch,
+        response: { 200: ref(Product) },
+      },
+    },
+    async (request, reply) => {
+      const versions = readIfMatch(request.headers["if-match"]);
+      const product = await changeProduct(app.sql, request.params.product_id, request.body, versions);
+      reply.header("etag", versionTag(product));
+      return product;
+    },
+  );
+
+  app.put(
+    "/admin/products/:product_id",
+    {
+      onRequest: requireManager,
+      config: { refuses: ["not_found", "name_taken", "stale_version"] },
+      schema: {
+        operationId: "replaceProduct",
+        tags,
+        summary: "Replace a product whole; rows keep their ids by name",
+        params,
+        headers,
+        body: ProductReplacement,
+        response: { 200: ref(Product) },
+      },
+    },
+    async (request, reply) => {
+      const versions = readIfMatch(request.headers["if-match"]);
+      const product = await replaceProduct(app.sql, request.params.product_id, request.body, versions);
+      reply.header("etag", versionTag(product));
+      return product;
+    },
+  );
+
+  app.delete(
+    "/admin/products/:product_id",
+    {
+      onRequest: requireManager,
+      config: { refuses: ["not_found", "stale_version"] },
+      schema: {
+        operationId: "archiveProduct",
+        tags,
+        summary: "Take a product off the menu; its history stays readable",
+        params,
+        headers,
+        response: { 204: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      await removeProduct(app.sql, request.params.product_id, readIfMatch(request.headers["if-match"]));
+      return reply.code(204).send(null);
+    },
+  );
+};

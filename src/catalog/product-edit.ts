@@ -1,0 +1,190 @@
+// Editing a product with all that is below it in one request.
+import { v7 as uuidv7 } from "uuid";
+import { brokenConstraint, type Db, type Pool } from "../db.ts";
+import { ApiError, badField, type FieldError } from "../errors.ts";
+import { insertEvent } from "../events/queries.ts";
+import {
+  archiveProduct,
+  findProduct,
+  insertProduct,
+  lockProductOnMenu,
+  type OptionGroupRow,
+  replaceOptionGroups,
+  replaceVariations,
+  updateProduct,
+  type VariationRow,
+} from "./queries.ts";
+import type { OptionGroupInput, Product, ProductPatch, VariationInput } from "./schemas.ts";
+
+/** What a new product is, before anything is said of it. */
+const blank = { category_id: null, description: null, image_url: null, variations: [], option_groups: [] };
+
+/** Makes a product. Throws `validation_failed` and `name_taken`. */
+export const createProduct = (sql: Pool, input: ProductPatch & { name: string; base_price_cents: number }) =>
+  write(sql, async (tx) => {
+    const id = uuidv7();
+    const wanted = plan({ ...blank, ...input }, { variations: [], option_groups: [] });
+    await insertProduct(tx, id, wanted.fields);
+    await writeBelow(tx, id, wanted);
+    return id;
+  });
+
+/**
+ * Changes what `change` names and leaves the rest. `expectedVersions` is If-Match. Throws `not_found`,
+ * `stale_version`, `validation_failed` and `name_taken`.
+ */
+export const changeProduct = (sql: Pool, id: string, change: ProductPatch, expectedVersions: IfMatch) =>
+  write(sql, async (tx) => {
+    const before = await lock(tx, id, expectedVersions);
+    const wanted = plan({ ...before, ...change }, before);
+    await updateProduct(tx, id, wanted.fields);
+    await writeBelow(tx, id, wanted);
+    return id;
+  });
+
+/** Makes the product exactly what is given: what is not named becomes empty. Throws as `changeProduct` does. */
+export const replaceProduct = (
+  sql: Pool,
+  id: string,
+  product: ProductPatch & { name: string; base_price_cents: number },
+  expectedVersions: IfMatch,
+) => changeProduct(sql, id, { ...blank, ...product }, expectedVersions);
+
+/** Takes a product off the menu for good; receipts go on to name it. Throws `not_found` and `stale_version`. */
+export const removeProduct = (sql: Pool, id: string, expectedVersions: IfMatch) =>
+  write(sql, async (tx) => {
+    await lock(tx, id, expectedVersions);
+    await archiveProduct(tx, id);
+    return id;
+  });
+
+/** The versions that an If-Match header lets pass; undefined for any. */
+export type IfMatch = string[] | undefined;
+
+/** Reads `If-Match: "3"` or a list of such; `*`, or no header, is any version. A weak tag matches nothing. */
+export const readIfMatch = (header: string | undefined): IfMatch =>
+  header === undefined || header.trim() === "*" ? undefined : header.split(",").map((tag) => tag.trim());
+
+export const versionTag = ({ version }: { version: number }) => `"${version}"`;
+
+/** Runs one edit in a transaction and says that the menu has changed. Gives the product as it is then. */
+async function write(sql: Pool, edit: (tx: Db) => Promise<string>): Promise<Product> {
+  try {
+    return await sql.begin(async (tx) => {
+      const id = await edit(tx);
+      await insertEvent(tx, { type: "menu.changed", subject_id: id, data: { product_id: id } });
+      return (await findProduct(tx, id))!;
+    });
+  } catch (error) {
+    const constraint = brokenConstraint(error);
+    if (constraint === "products_name_is_taken_once")
+      throw new ApiError("name_taken", "Another product on the menu has this name");
+    if (constraint === "products_belong_to_a_category") throw badField("/category_id", "names no category");
+    throw error;
+  }
+}
+
+/** Locks the product before it is read, so that two managers at once take turns. */
+async function lock(tx: Db, id: string, expectedVersions: IfMatch): Promise<Product> {
+  const locked = await lockProductOnMenu(tx, id);
+  if (!locked) throw new ApiError("not_found", "Product not found");
+  if (expectedVersions && !expectedVersions.includes(versionTag(locked)))
+    throw new ApiError("stale_version", `The product is at version ${locked.version} by now`);
+  return (await findProduct(tx, id))!;
+}
+
+interface Below {
+  variations: { id: string; name: string }[];
+  option_groups: { id: string; name: string; options: { id: string; name: string }[] }[];
+}
+
+interface Wanted {
+  name: string;
+  base_price_cents: number;
+  category_id: string | null;
+  description: string | null;
+  image_url: string | null;
+  variations: VariationInput[];
+  option_groups: OptionGroupInput[];
+}
+
+/** Takes what is wanted and what is there; gives the rows to write. Throws `validation_failed`. */
+function plan(wanted: ProductPatch & Partial<Wanted>, there: Below) {
+  const { name, base_price_cents, category_id, description, image_url, variations, option_groups } =
+    wanted as Wanted;
+  const errors: FieldError[] = [];
+  const rows = {
+    variations: match(variations, there.variations, "/variations", errors).map(toVariation),
+    option_groups: match(option_groups, there.option_groups, "/option_groups", errors).map((group, index) => {
+      const path = `/option_groups/${index}`;
+      if (group.min_select > group.max_select)
+        errors.push({ path: `${path}/min_select`, message: "Expected at most max_select" });
+      if (group.min_select > group.options.length)
+        errors.push({ path: `${path}/min_select`, message: "Expected at most the number of options" });
+      const options = there.option_groups.find(({ id }) => id === group.id)?.options ?? [];
+      return { ...group, options: match(group.options, options, `${path}/options`, errors).map(toVariation) };
+    }),
+  };
+  const cheapest =
+    base_price_cents + cheapestVariation(rows.variations) + cheapestOptions(rows.option_groups);
+  if (cheapest < 0)
+    errors.push({ path: "/base_price_cents", message: `One combination would cost ${cheapest} cents` });
+  if (errors.length > 0)
+    throw new ApiError("validation_failed", errors.map(({ message }) => message).join("; "), { errors });
+  return { fields: { name: name.trim(), base_price_cents, category_id, description, image_url }, ...rows };
+}
+
+const toVariation = ({ id, name, price_change_cents }: VariationRow): VariationRow => ({
+  id,
+  name,
+  price_change_cents,
+});
+
+/** Gives each wanted row the id of the row that it is: by `id` when given, else by name, else a new one. */
+function match<T extends { id?: string; name: string }>(
+  wanted: T[],
+  there: { id: string; name: string }[],
+  path: string,
+  errors: FieldError[],
+): (T & { id: string })[] {
+  const key = (name: string) => name.trim().toLowerCase();
+  const names = new Set<string>();
+  const ids = new Set<string>(wanted.flatMap(({ id }) => id?.toLowerCase() ?? []));
+  if (ids.size < wanted.filter(({ id }) => id).length)
+    errors.push({ path, message: "Expected each id once" });
+  return wanted.map((row, index) => {
+    if (names.has(key(row.name)))
+      errors.push({ path: `${path}/${index}/name`, message: "Expected each name once in its list" });
+    names.add(key(row.name));
+    const id = row.id?.toLowerCase();
+    if (id && !there.some((known) => known.id === id))
+      errors.push({ path: `${path}/${index}/id`, message: "There is no such row in this product" });
+    // A row that another one claims by its id is not also this one's by its name.
+    const namesake = there.find((known) => key(known.name) === key(row.name) && !ids.has(known.id));
+    return { ...row, id: id ?? namesake?.id ?? uuidv7(), name: row.name.trim() };
+  });
+}
+
+const cheapestVariation = (variations: VariationRow[]) =>
+  variations.length === 0 ? 0 : Math.min(...variations.map((row) => row.price_change_cents));
+
+/** Of each group the cheapest choice that its rules allow: as few as needed, and every option that lowers the price. */
+function cheapestOptions(groups: OptionGroupRow[]): number {
+  let sum = 0;
+  for (const { min_select, max_select, options } of groups) {
+    const changes = options.map((option) => option.price_change_cents).sort((a, b) => a - b);
+    changes.slice(0, max_select).forEach((change, index) => {
+      if (index < min_select || change < 0) sum += change;
+    });
+  }
+  return sum;
+}
+
+async function writeBelow(
+  tx: Db,
+  id: string,
+  rows: { variations: VariationRow[]; option_groups: OptionGroupRow[] },
+) {
+  await replaceVariations(tx, id, rows.variations);
+  await replaceOptionGroups(tx, id, rows.option_groups);
+}

@@ -1,0 +1,128 @@
+// Every setting, read once. Nothing else reads the environment.
+import { readFileSync } from "node:fs";
+
+export const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+
+export interface Settings {
+  production: boolean;
+  host: string;
+  port: number;
+  apiPrefix: string;
+  logLevel: string;
+  /** How many proxies stand in front of the service; their count of X-Forwarded-For entries is believed. */
+  trustProxy: number;
+  corsOrigins: string[];
+  /** Undefined only in development: the embedded PostgreSQL is started then. */
+  databaseUrl: string | undefined;
+  databasePoolMax: number;
+  /** How many placements may hold a connection at once. */
+  checkoutConcurrency: number;
+  /** The first signs, all verify. */
+  jwtSecrets: [string, ...string[]];
+  accessTokenMinutes: number;
+  refreshTokenDays: number;
+  /** Undefined only in development: the sandbox provider is started then. */
+  paymentServiceUrl: string | undefined;
+  paymentTimeoutMs: number;
+  /** Undefined only in development: the sandbox provider is started then. */
+  notificationServiceUrl: string | undefined;
+  notificationTimeoutMs: number;
+  /** Requests per minute and IP; 0 is off. */
+  rateLimitMax: number;
+  worker: "inline" | "off";
+  currency: string;
+}
+
+/** Settings with nothing left open: production's own, or with the sandbox filled in. */
+export type CompleteSettings = Settings & {
+  databaseUrl: string;
+  paymentServiceUrl: string;
+  notificationServiceUrl: string;
+};
+
+/** Thrown with every problem at once, so that an operator mends them in one go. */
+export class SettingsError extends Error {
+  readonly problems: string[];
+  constructor(problems: string[]) {
+    super(`The settings are not right:\n${problems.map((problem) => `  - ${problem}`).join("\n")}`);
+    this.problems = problems;
+  }
+}
+
+const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
+
+// Signs the tokens of a shop that runs without settings; production refuses to start without its own.
+const developmentSecret = "ristretto-development-secret-never-for-production";
+
+/** Takes the environment, gives the settings. Throws SettingsError naming every missing or malformed one. */
+export function readSettings(env: Record<string, string | undefined>): Settings {
+  const problems: string[] = [];
+  const production = env.NODE_ENV === "production";
+
+  const text = (name: string): string | undefined => env[name]?.trim() || undefined;
+  const integer = (name: string, fallback: number, min: number, max: number): number => {
+    const value = text(name);
+    if (value === undefined) return fallback;
+    const number = Number(value);
+    if (/^\d+$/.test(value) && number >= min && number <= max) return number;
+    problems.push(`${name} must be a whole number from ${min} to ${max}`);
+    return fallback;
+  };
+  const oneOf = (name: string, fallback: string, values: string[]): string => {
+    const value = text(name) ?? fallback;
+    if (!values.includes(value)) problems.push(`${name} must be one of ${values.join(", ")}`);
+    return value;
+  };
+  const list = (name: string): string[] => (text(name) ?? "").split(",").flatMap((part) => part.trim() || []);
+  const url = (name: string, protocols: string[]): string | undefined => {
+    const value = text(name);
+    if (value === undefined) {
+      if (production) problems.push(`${name} is missing; production has no default for it`);
+      return undefined;
+    }
+    if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol))
+      problems.push(`${name} must be a URL that begins with ${protocols.join("// or ")}//`);
+    return value;
+  };
+
+  const apiPrefix = text("API_PREFIX") ?? "/api/v1";
+  if (!/^(\/[\w.~-]+)+$/.test(apiPrefix)) problems.push("API_PREFIX must look like /api/v1");
+
+  let jwtSecrets = list("JWT_SECRET_KEY");
+  if (jwtSecrets.length === 0) {
+    if (production) problems.push("JWT_SECRET_KEY is missing; production has no default for it");
+    jwtSecrets = [developmentSecret];
+  }
+  if (jwtSecrets.some((secret) => secret.length < 32))
+    problems.push("JWT_SECRET_KEY must be at least 32 characters long (each one of a comma-separated list)");
+
+  const currency = text("CURRENCY") ?? "USD";
+  if (!/^[A-Z]{3}$/.test(currency)) problems.push("CURRENCY must be a three-letter code such as USD");
+
+  const settings: Settings = {
+    production,
+    host: text("HOST") ?? (production ? "0.0.0.0" : "127.0.0.1"),
+    port: integer("PORT", 8000, 0, 65535),
+    apiPrefix,
+    logLevel: oneOf("LOG_LEVEL", "info", logLevels),
+    trustProxy: integer("TRUST_PROXY", 0, 0, 10),
+    corsOrigins: list("CORS_ORIGINS"),
+    databaseUrl: url("DATABASE_URL", ["postgres:", "postgresql:"]),
+    databasePoolMax: integer("DATABASE_POOL_MAX", 10, 1, 500),
+    checkoutConcurrency: integer("CHECKOUT_CONCURRENCY", 20, 1, 500),
+    jwtSecrets: jwtSecrets as [string, ...string[]],
+    accessTokenMinutes: integer("JWT_ACCESS_TOKEN_EXPIRE_MINUTES", 30, 1, 1_440),
+    refreshTokenDays: integer("JWT_REFRESH_TOKEN_EXPIRE_DAYS", 7, 1, 365),
+    paymentServiceUrl: url("PAYMENT_SERVICE_URL", ["http:", "https:"]),
+    paymentTimeoutMs: integer("PAYMENT_TIMEOUT_MS", 10_000, 100, 60_000),
+    notificationServiceUrl: url("NOTIFICATION_SERVICE_URL", ["http:", "https:"]),
+    notificationTimeoutMs: integer("NOTIFICATION_TIMEOUT_MS", 15_000, 100, 60_000),
+    rateLimitMax: integer("RATE_LIMIT_MAX", 600, 0, 1_000_000),
+    worker: oneOf("WORKER", "inline", ["inline", "off"]) as "inline" | "off",
+    currency,
+  };
+  if (problems.length > 0) throw new SettingsError(problems);
+  return settings;
+}

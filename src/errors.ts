@@ -1,0 +1,137 @@
+import { randomUUID } from "node:crypto";
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+
+/** The closed list of error codes, each with the HTTP status that it always has. */
+export const codes = {
+  validation_failed: 400,
+  invalid_cursor: 400,
+  invalid_idempotency_key: 400,
+  invalid_item: 400,
+  invalid_transition: 400,
+  unauthorized: 401,
+  invalid_credentials: 401,
+  payment_failed: 402,
+  payment_unconfirmed: 402,
+  forbidden: 403,
+  email_not_verified: 403,
+  not_found: 404,
+  name_taken: 409,
+  sold_out: 409,
+  total_mismatch: 409,
+  idempotency_in_progress: 409,
+  stale_version: 412,
+  body_too_large: 413,
+  unsupported_media_type: 415,
+  idempotency_key_reused: 422,
+  rate_limited: 429,
+  internal_error: 500,
+  unavailable: 503,
+  checkout_busy: 503,
+  payment_provider_unavailable: 503,
+} as const;
+
+export type Code = keyof typeof codes;
+
+/** One bad field: `path` is a JSON pointer into the body, or into the query or path parameters. */
+export interface FieldError {
+  path: string;
+  message: string;
+}
+
+interface Extra {
+  errors?: FieldError[];
+  /** Seconds. */
+  retryAfter?: number;
+  /** Members that only this code has, such as `expected_total_cents`. */
+  members?: Record<string, unknown>;
+}
+
+/** What a handler throws to refuse. Its code decides its status. */
+export class ApiError extends Error {
+  readonly code: Code;
+  readonly extra: Extra;
+  constructor(code: Code, detail: string, extra: Extra = {}) {
+    super(detail);
+    this.code = code;
+    this.extra = extra;
+  }
+}
+
+/** A 400 that names one field. */
+export const badField = (path: string, message: string) =>
+  new ApiError("validation_failed", `${path} ${message}`, { errors: [{ path, message }] });
+
+// What Fastify and its plugins say, in our words. Those that are not here are told by their status alone.
+const frameworkCodes: Record<string, [Code, string]> = {
+  FST_ERR_BAD_URL: ["validation_failed", "The URL is not well-formed"],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ["validation_failed", "The body's length differs from Content-Length"],
+  FST_ERR_CTP_BODY_TOO_LARGE: ["body_too_large", "The body is too large"],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ["unsupported_media_type", "The Content-Type is not one that is read here"],
+};
+
+// The database is away, going away, full, or too slow: later it may well work.
+const databaseAway =
+  /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EHOSTUNREACH|ENOTFOUND|ETIMEDOUT|EPIPE|08|57P0|53|57014|55P03|25P03)/;
+
+function toApiError(error: FastifyError | ApiError): ApiError {
+  if (error instanceof ApiError) return error;
+  const known = frameworkCodes[error.code];
+  if (known) return new ApiError(...known);
+  if (error.statusCode === 429) return new ApiError("rate_limited", error.message);
+  if (error.statusCode === 400 || error instanceof SyntaxError)
+    return new ApiError("validation_failed", "The body is not valid JSON");
+  if (databaseAway.test(String(error.code)))
+    return new ApiError("unavailable", "Please try again in a moment", { retryAfter: 1 });
+  return new ApiError("internal_error", "Something went wrong on our side");
+}
+
+/** The problem+json document of an error (RFC 9457). */
+export function problem(error: ApiError, requestId: string) {
+  const status = codes[error.code];
+  return {
+    type: `urn:ristretto:problem:${error.code}`,
+    title: STATUS_CODES[status],
+    status,
+    code: error.code,
+    detail: error.message,
+    request_id: requestId,
+    ...(error.extra.errors && { errors: error.extra.errors }),
+    ...error.extra.members,
+  };
+}
+
+/** Answers with the one shape that every failure has; logs the cause of a 5xx, which the client never sees. */
+export function sendProblem(cause: FastifyError | ApiError, request: FastifyRequest, reply: FastifyReply) {
+  const error = toApiError(cause);
+  const status = codes[error.code];
+  if (status >= 500) request.log.error({ err: cause, code: error.code }, "request failed");
+  if (status === 401) reply.header("www-authenticate", "Bearer");
+  if (error.extra.retryAfter !== undefined) reply.header("retry-after", error.extra.retryAfter);
+  // A string, for the shape of a refusal is not the route's response schema.
+  reply
+    .code(status)
+    .type("application/problem+json; charset=utf-8")
+    .send(JSON.stringify(problem(error, request.id)));
+}
+
+/** Makes every error, unknown routes and Fastify's own included, one problem+json. */
+export function shapeErrors(app: FastifyInstance) {
+  app.setErrorHandler(sendProblem);
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(new ApiError("not_found", `There is no ${request.method} on this path`), request, reply),
+  );
+}
+
+/** Answers what is no HTTP at all, or headers that are too large or too slow, for which there is no request yet. */
+export function refuseMalformedHttp(error: Error & { code?: string }, socket: Socket) {
+  if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
+  const body = JSON.stringify(
+    problem(new ApiError("validation_failed", "The request is not well-formed HTTP"), randomUUID()),
+  );
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,36 @@
+// `npm start`: one instance of the service.
+import type { AddressInfo } from "node:net";
+import { buildApp } from "./app.ts";
+import { openPool } from "./db.ts";
+import { startWorker } from "./jobs.ts";
+import { isEmpty, migrate, seed } from "./migrate.ts";
+import { openCounter } from "./orders/place.ts";
+import { complete, runProcess } from "./runtime.ts";
+
+await runProcess(async ({ settings: given, log, stack }) => {
+  const sandbox = given.production ? undefined : await import("./sandbox/fill-in.ts");
+  const settings = sandbox ? await sandbox.fillIn(given, stack) : complete(given);
+
+  // In production migrations are a step of their own, `npm run migrate`, before instances start.
+  if (sandbox) await migrate(settings.databaseUrl);
+
+  const sql = openPool(settings.databaseUrl, { name: "api", max: settings.databasePoolMax });
+  stack.defer(() => sql.end({ timeout: 5 }));
+  if (sandbox && (await isEmpty(sql))) await seed(sql);
+
+  const counter = openCounter(settings);
+  stack.defer(counter.close);
+
+  if (settings.worker === "inline") {
+    const worker = await startWorker(settings, sql, log);
+    stack.defer(worker.stop);
+  }
+
+  const app = await buildApp({ settings, sql, counter, log });
+  stack.defer(() => app.close());
+  await app.listen({ host: settings.host, port: settings.port });
+
+  const { port } = app.server.address() as AddressInfo;
+  if (sandbox) console.log(sandbox.banner(`http://localhost:${port}`, settings.apiPrefix));
+  return "stay";
+});

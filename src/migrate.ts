@@ -1,0 +1,50 @@
+import { readdir, readFile } from "node:fs/promises";
+import { Logger, runMigrations } from "graphile-worker";
+import { runner } from "node-pg-migrate";
+import pg from "pg";
+import type { Db } from "./db.ts";
+
+const migrations = new URL("../migrations/", import.meta.url).pathname;
+const seeds = new URL("../seeds/", import.meta.url).pathname;
+
+// Held while the schema is brought up to date, so that instances that start together take turns.
+const migrationLock = 71_034_552;
+
+/** Brings the schema, the job queue's included, up to date. Safe to run twice and at once. */
+export async function migrate(databaseUrl: string) {
+  const dbClient = new pg.Client({ connectionString: databaseUrl, application_name: "ristretto migrate" });
+  await dbClient.connect();
+  try {
+    await dbClient.query("select pg_advisory_lock($1)", [migrationLock]);
+    await runner({
+      dbClient,
+      dir: migrations,
+      direction: "up",
+      migrationsTable: "pgmigrations",
+      noLock: true,
+      log: () => {},
+    });
+    await runMigrations({ connectionString: databaseUrl, logger: new Logger(() => () => {}) });
+  } finally {
+    await dbClient.end();
+  }
+}
+
+/** Writes the seed users and the seed catalog, both as upserts. For development only. */
+export async function seed(sql: Db) {
+  for (const file of ["staff.sql", "catalog.sql"]) await sql.unsafe(await readFile(seeds + file, "utf8"));
+}
+
+/** Whether nobody has an account yet: the shop is new. */
+export async function isEmpty(sql: Db): Promise<boolean> {
+  const [row] = await sql<{ empty: boolean }[]>`select not exists (select from users) as empty`;
+  return row!.empty;
+}
+
+/** The migrations that the code has and the database lacks. */
+export async function pendingMigrations(sql: Db): Promise<string[]> {
+  const files = (await readdir(migrations)).filter((file) => file.endsWith(".sql"));
+  const known = files.map((file) => file.replace(/\.sql$/, ""));
+  const applied = await sql<{ name: string }[]>`select name from pgmigrations`;
+  return known.filter((name) => !applied.some((row) => row.name === name));
+}

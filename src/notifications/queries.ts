@@ -1,0 +1,59 @@
+import { v7 as uuidv7 } from "uuid";
+import type { Db } from "../db.ts";
+import type { Status } from "../orders/status.ts";
+import type { PageRequest } from "../paging.ts";
+import type { ProviderResponse } from "../payments/queries.ts";
+import type { Notification, NotificationStatus } from "./schemas.ts";
+
+/** Tries before a notification is left to a human: with the queue's growing pauses, about a day. */
+const maxAttempts = 15;
+
+/** Writes a notification and the job that sends it: both are there exactly when the change they tell of is true. */
+export async function queueNotification(tx: Db, orderId: string, orderStatus: Status) {
+  await tx`
+    with queued as (
+      insert into notifications (id, order_id, order_status)
+      values (${uuidv7()}, ${orderId}, ${orderStatus})
+      returning id
+    )
+    select graphile_worker.add_job(
+      'send_notification', json_build_object('notification_id', id), max_attempts => ${maxAttempts})
+    from queued`;
+}
+
+export interface Outgoing {
+  order_id: string;
+  order_status: Status;
+}
+
+/** A notification that has not reached the provider yet. */
+export async function findUnsentNotification(sql: Db, id: string): Promise<Outgoing | undefined> {
+  const [notification] = await sql<Outgoing[]>`
+    select order_id, order_status from notifications where id = ${id} and status <> 'sent'`;
+  return notification;
+}
+
+export async function recordAttempt(
+  sql: Db,
+  id: string,
+  status: Exclude<NotificationStatus, "pending">,
+  response: ProviderResponse,
+) {
+  await sql`
+    update notifications set
+      status = ${status}, attempts = attempts + 1, response = ${sql.json(response as never)},
+      sent_at = case when ${status} = 'sent' then now() end
+    where id = ${id} and status <> 'sent'`;
+}
+
+/** One row more than the page holds, newest first. */
+export const listNotifications = (sql: Db, status: NotificationStatus | undefined, page: PageRequest) => sql<
+  Notification[]
+>`
+  select id, order_id, order_status, status, attempts, response, created_at, sent_at
+  from notifications
+  where true
+    ${status ? sql`and status = ${status}` : sql``}
+    ${page.after ? sql`and id < ${page.after}` : sql``}
+  order by id desc
+  limit ${page.limit + 1}`;

@@ -1,0 +1,30 @@
+import type { Logger } from "pino";
+import { Agent } from "undici";
+import type { Pool } from "../db.ts";
+import { isSuccess, postJson } from "../payments/post-json.ts";
+import { findUnsentNotification, recordAttempt } from "./queries.ts";
+
+/** A notifier posts to the notification provider; an order never waits for it and never changes by it. */
+export function openNotifier(sql: Pool, url: string, timeoutMs: number, log: Logger) {
+  const agent = new Agent({ headersTimeout: timeoutMs, bodyTimeout: timeoutMs });
+
+  return {
+    /** Sends one notification and stores the answer. Throws when it failed, so that the queue tries again later. */
+    async send(notificationId: string) {
+      const notification = await findUnsentNotification(sql, notificationId);
+      if (!notification) return;
+      const { order_id, order_status } = notification;
+      const headers = { "x-order-id": order_id, "idempotency-key": notificationId };
+      const signal = AbortSignal.timeout(timeoutMs);
+      const delivery = await postJson(agent, url, { status: order_status }, headers, signal);
+
+      const response = delivery.result === "answered" ? delivery.answer : { error: delivery.error };
+      const sent = delivery.result === "answered" && isSuccess(delivery.answer);
+      log.info({ notification_id: notificationId, order_id, order_status, sent, response }, "notification");
+      await recordAttempt(sql, notificationId, sent ? "sent" : "failed", response);
+      if (!sent)
+        throw new Error(`notification ${notificationId} failed: ${JSON.stringify(response).slice(0, 200)}`);
+    },
+    close: () => agent.close(),
+  };
+}

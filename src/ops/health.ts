@@ -1,0 +1,57 @@
+// Whether this instance lives, and whether it can serve.
+import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import { pendingMigrations } from "../migrate.ts";
+import { OneOf } from "../schemas.ts";
+
+const Check = OneOf(["ok", "failing"]);
+
+const Health = Type.Object({
+  status: OneOf(["ok", "degraded", "unavailable"]),
+  checks: Type.Record(Type.String(), Check),
+});
+
+/** A check that takes longer than this has failed. */
+const patienceMs = 2_000;
+
+export const healthRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  app.get(
+    "/health",
+    {
+      schema: {
+        operationId: "readHealth",
+        tags: ["operations"],
+        summary: "Ready: the database answers and has every migration",
+        response: { 200: Health, 503: Health },
+      },
+    },
+    async (_request, reply) => {
+      const pending = await Promise.race([
+        pendingMigrations(app.sql).catch((error) => (error.code === "42P01" ? ["all"] : null)),
+        new Promise<null>((resolve) => setTimeout(resolve, patienceMs, null).unref()),
+      ]);
+      const checks = {
+        database: pending ? "ok" : "failing",
+        migrations: pending?.length === 0 ? "ok" : "failing",
+      } as const;
+      const ready = checks.migrations === "ok";
+      reply.header("cache-control", "no-store").code(ready ? 200 : 503);
+      return { status: ready ? ("ok" as const) : ("unavailable" as const), checks };
+    },
+  );
+
+  app.get(
+    "/health/live",
+    {
+      schema: {
+        operationId: "readLiveness",
+        tags: ["operations"],
+        summary: "Live: the process answers",
+        response: { 200: Health },
+      },
+    },
+    async (_request, reply) => {
+      reply.header("cache-control", "no-store");
+      return { status: "ok" as const, checks: { process: "ok" as const } };
+    },
+  );
+};

@@ -1,0 +1,28 @@
+import { ApiError, badField, type FieldError } from "../errors.ts";
+import type { Fulfillment } from "./schemas.ts";
+
+const maxDaysAhead = 14;
+const maxMetadataBytes = 2048;
+
+/** What the schema can't say about a placement. Throws `validation_failed`. */
+export function checkPlacement(placement: { fulfillment?: Fulfillment; metadata?: object }) {
+  const errors: FieldError[] = [];
+  const { fulfillment, metadata } = placement;
+  if (fulfillment?.type === "delivery" && !fulfillment.address)
+    errors.push({ path: "/fulfillment/address", message: "Expected an address, for a delivery" });
+  if (metadata && Buffer.byteLength(JSON.stringify(metadata)) > maxMetadataBytes)
+    errors.push({ path: "/metadata", message: `Expected at most ${maxMetadataBytes} bytes of JSON` });
+  if (errors.length > 0)
+    throw new ApiError("validation_failed", errors.map((error) => error.message).join("; "), { errors });
+}
+
+/**
+ * Throws `validation_failed` unless the order is for now or for the next 14 days. Apart from the rest, because it
+ * depends on the clock: a replay of a finished placement is never judged by it.
+ */
+export function checkSchedule({ scheduled_at }: { scheduled_at?: string }) {
+  if (scheduled_at === undefined) return;
+  const ahead = Date.parse(scheduled_at) - Date.now();
+  if (ahead <= 0 || ahead > maxDaysAhead * 24 * 60 * 60 * 1000)
+    throw badField("/fulfillment/scheduled_at", `must be in the next ${maxDaysAhead} days`);
+}

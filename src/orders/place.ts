@@ -1,0 +1,135 @@
+import type { FastifyBaseLogger } from "fastify";
+import { v7 as uuidv7 } from "uuid";
+import { findProductsOnMenu } from "../catalog/queries.ts";
+import type { CompleteSettings } from "../config.ts";
+import { type Db, openPool, type Pool } from "../db.ts";
+import { ApiError } from "../errors.ts";
+import { createBreaker } from "../payments/breaker.ts";
+import { beingSettled, chargeCustomer, type Till } from "../payments/charge.ts";
+import { openPaymentClient } from "../payments/client.ts";
+import { findUnsettledPayment } from "../payments/queries.ts";
+import { findRole } from "../users/queries.ts";
+import { type Admission, createAdmission } from "./admission.ts";
+import { checkPlacement, checkSchedule } from "./fulfillment.ts";
+import { lockNumber, type PlacementKey } from "./idempotency.ts";
+import { priceOrder } from "./pricing.ts";
+import { findFinishedKey, findOrder, insertPaidOrder, tryLockKey } from "./queries.ts";
+import type { NewOrder, Order } from "./schemas.ts";
+
+/** What placing needs beside the request: its own connections, the till, and a bound on how many place at once. */
+export interface Counter extends Till {
+  checkout: Pool;
+  admission: Admission;
+}
+
+export interface Placement extends PlacementKey {
+  customerId: string;
+  order: NewOrder;
+  log: FastifyBaseLogger;
+}
+
+/**
+ * Places an order, the only way there is: claim the key, price, charge, insert, commit, in one transaction. Gives the
+ * order, or the one that the key made before. Throws what the contract's section 3 names; an order exists then only
+ * if this returned, and a charge without an order is in the ledger, to be settled.
+ *
+ * Until the charge has answered, the transaction has only read: it holds a connection and the key's advisory lock,
+ * but no row lock and no transaction id, so a slow provider delays no one else's rows and no vacuum.
+ */
+export async function placeOrder(
+  counter: Counter,
+  placement: Placement,
+): Promise<{ order: Order; replayed: boolean }> {
+  const { customerId, order: request, keyHash, requestHash, log } = placement;
+  checkPlacement(request);
+
+  return counter.admission.run(() =>
+    counter.checkout.begin(async (tx) => {
+      // 1. Key, 2. Price: one packet. The statements run in this order and each sees what was committed before it,
+      // so whoever gets the lock also sees the order of the one who had it.
+      const [key, role, products] = await Promise.all([
+        claimKey(tx, customerId, keyHash),
+        findRole(tx, customerId),
+        findProductsOnMenu(tx, [...new Set(request.items.map((item) => item.product_id))]),
+      ]);
+      if (!role) throw new ApiError("unauthorized", "This account is gone");
+
+      if (key.finished) {
+        if (!key.finished.request_hash.equals(requestHash)) throw keyReused();
+        return { order: (await findOrder(tx, key.finished.order_id))!, replayed: true };
+      }
+      if (!key.claimed) throw twinInFlight();
+      const unsettled = key.unsettled;
+      if (unsettled && !unsettled.request_hash.equals(requestHash)) throw keyReused();
+
+      const fulfillment = request.fulfillment ?? { type: "pickup" as const };
+      checkSchedule(fulfillment);
+      const { lines, total } = priceOrder(request.items, products, request.total_cents);
+
+      // 3. Charge. A charge that an earlier try left behind is asked for again under its own id; not if its refund
+      // has begun, and not if the price is another one now: then it must be settled before the key goes on.
+      if (unsettled && (unsettled.status === "refund_pending" || unsettled.amount_cents !== total))
+        throw beingSettled();
+      const payment = {
+        id: unsettled?.id ?? uuidv7(),
+        customer_id: customerId,
+        amount_cents: total,
+        key_hash: keyHash,
+        request_hash: requestHash,
+      };
+      const response =
+        total === 0 ? null : await chargeCustomer(counter, payment, { again: unsettled !== undefined, log });
+
+      // 4. Insert; the commit follows when this returns.
+      const order = await insertPaidOrder(tx, {
+        customer_id: customerId,
+        total_cents: total,
+        lines,
+        fulfillment,
+        metadata: request.metadata ?? null,
+        notes: request.notes ?? null,
+        keyHash,
+        requestHash,
+        payment_id: payment.id,
+        provider_response: response,
+      });
+      if (!order) throw beingSettled();
+      return { order, replayed: false };
+    }),
+  );
+}
+
+/** Tries for the key's lock, then looks at what it has made or left behind. Without a key there is nothing to claim. */
+async function claimKey(tx: Db, customerId: string, keyHash: Buffer | null) {
+  if (!keyHash) return { claimed: true, finished: undefined, unsettled: undefined };
+  const [claimed, finished, unsettled] = await Promise.all([
+    tryLockKey(tx, lockNumber(customerId, keyHash)),
+    findFinishedKey(tx, customerId, keyHash),
+    findUnsettledPayment(tx, customerId, keyHash),
+  ]);
+  return { claimed, finished, unsettled };
+}
+
+const keyReused = () =>
+  new ApiError("idempotency_key_reused", "This Idempotency-Key was used for another request");
+
+const twinInFlight = () =>
+  new ApiError("idempotency_in_progress", "The same request is being worked on", { retryAfter: 1 });
+
+/** Opens what placing needs: its own connections and the payment provider. Its end waits for placements to finish. */
+export function openCounter(settings: CompleteSettings): Counter & { close: () => Promise<void> } {
+  const { databaseUrl, checkoutConcurrency, paymentServiceUrl, paymentTimeoutMs } = settings;
+  const checkout = openPool(databaseUrl, { name: "checkout", max: checkoutConcurrency });
+  const ledger = openPool(databaseUrl, { name: "ledger", max: 2 });
+  const provider = openPaymentClient(paymentServiceUrl, paymentTimeoutMs);
+  return {
+    checkout,
+    ledger,
+    provider,
+    breaker: createBreaker(),
+    admission: createAdmission(checkoutConcurrency),
+    async close() {
+      await Promise.all([checkout.end({ timeout: 5 }), ledger.end({ timeout: 5 }), provider.close()]);
+    },
+  };
+}

@@ -1,0 +1,103 @@
+// What a line costs, and why it can't be had. Pure: a placement and a cart ask the same question of the same products.
+import type { Product } from "../catalog/schemas.ts";
+import { ApiError, badField, type FieldError } from "../errors.ts";
+import type { NewOrderLine, OrderItem } from "./schemas.ts";
+
+/** A line as a receipt will show it, without the id that it gets when it is placed. */
+export type PricedLine = Omit<OrderItem, "id">;
+
+/** `invalid`: it never could be had like this. `sold_out`: not now. */
+export type LineProblem = { code: "invalid" | "sold_out"; path: string; message: string };
+
+const maxTotalCents = 2_147_483_647;
+
+/** Takes a line and its product, if that is on the menu; gives its price, or every reason why there is none. */
+export function priceLine(line: NewOrderLine, product: Product | undefined): PricedLine | LineProblem[] {
+  if (!product) return [{ code: "invalid", path: "/product_id", message: "There is no such product" }];
+  const problems: LineProblem[] = [];
+  const invalid = (path: string, message: string) => problems.push({ code: "invalid", path, message });
+  const soldOut = (path: string, name: string) =>
+    problems.push({ code: "sold_out", path, message: `${name} is sold out` });
+
+  if (!product.available) soldOut("/product_id", product.name);
+
+  const variation = product.variations.find(({ id }) => id === line.variation_id?.toLowerCase());
+  if (line.variation_id === undefined) {
+    if (product.variations.length > 0)
+      invalid("/variation_id", `${product.name} comes in variations: choose one`);
+  } else if (!variation) invalid("/variation_id", `${product.name} has no such variation`);
+  else if (!variation.available) soldOut("/variation_id", `${product.name}, ${variation.name},`);
+
+  const chosen = (line.option_ids ?? []).map((id) => id.toLowerCase());
+  const known = new Map(
+    product.option_groups.flatMap((group) => group.options.map((option) => [option.id, option] as const)),
+  );
+  const options = chosen.flatMap((id, index) => {
+    const option = known.get(id);
+    const path = `/option_ids/${index}`;
+    if (!option) invalid(path, `${product.name} has no such option`);
+    else if (chosen.indexOf(id) !== index) invalid(path, `${option.name} is chosen twice`);
+    else if (!option.available) soldOut(path, option.name);
+    return option ? [option] : [];
+  });
+  for (const { name, min_select: min, max_select: max, options: offered } of product.option_groups) {
+    const count = offered.filter(({ id }) => chosen.includes(id)).length;
+    if (count < min || count > max) invalid("/option_ids", `${name}: choose ${min} to ${max}, not ${count}`);
+  }
+
+  const changes = [variation, ...options].reduce((sum, part) => sum + (part?.price_change_cents ?? 0), 0);
+  const unitPrice = product.base_price_cents + changes;
+  if (unitPrice < 0) invalid("/product_id", `${product.name} would cost less than nothing`);
+
+  if (problems.length > 0) return problems;
+  return {
+    product_id: product.id,
+    variation_id: variation?.id ?? null,
+    product_name: product.name,
+    variation_name: variation?.name ?? null,
+    options: options.map(({ id, name, price_change_cents }) => ({ id, name, price_change_cents })),
+    quantity: line.quantity,
+    unit_price_cents: unitPrice,
+    total_cents: unitPrice * line.quantity,
+    notes: line.notes ?? null,
+  };
+}
+
+/**
+ * Takes the lines of a placement and the products they name; gives the priced lines and their sum in cents. Throws
+ * `invalid_item` or `sold_out` with every bad line, `total_mismatch` if `expected` is given and differs, and
+ * `validation_failed` for a total that no payment could carry.
+ */
+export function priceOrder(lines: NewOrderLine[], products: Product[], expected: number | undefined) {
+  const byId = new Map(products.map((product) => [product.id, product]));
+  const priced: PricedLine[] = [];
+  const invalid: FieldError[] = [];
+  const soldOut: FieldError[] = [];
+  lines.forEach((line, index) => {
+    const result = priceLine(line, byId.get(line.product_id.toLowerCase()));
+    if (!Array.isArray(result)) priced.push(result);
+    else
+      for (const { code, path, message } of result)
+        (code === "invalid" ? invalid : soldOut).push({ path: `/items/${index}${path}`, message });
+  });
+  if (invalid.length > 0) throw refusedLines("invalid_item", invalid);
+  if (soldOut.length > 0) throw refusedLines("sold_out", soldOut);
+
+  const total = priced.reduce((sum, line) => sum + line.total_cents, 0);
+  if (total > maxTotalCents) throw badField("/items", `cost ${total} cents together, more than can be paid`);
+  if (expected !== undefined && expected !== total)
+    throw new ApiError("total_mismatch", `Total mismatch: the order costs ${total} cents, not ${expected}`, {
+      members: { expected_total_cents: total },
+    });
+  return { lines: priced, total };
+}
+
+const refusedLines = (code: "invalid_item" | "sold_out", errors: FieldError[]) =>
+  new ApiError(
+    code,
+    errors
+      .map(({ message }) => message)
+      .slice(0, 5)
+      .join("; "),
+    { errors },
+  );

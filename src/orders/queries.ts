@@ -1,0 +1,190 @@
+import { v7 as uuidv7 } from "uuid";
+import type { Db } from "../db.ts";
+import type { PageRequest } from "../paging.ts";
+import type { ProviderResponse } from "../payments/queries.ts";
+import type { PricedLine } from "./pricing.ts";
+import type { Fulfillment, Order, OrderItem } from "./schemas.ts";
+import type { Status } from "./status.ts";
+
+/** An order as everybody sees it. Its table is `orders o`. */
+const orderColumns = (sql: Db) => sql`
+  o.id, o.number, o.customer_id, o.status, o.payment_status, o.total_cents,
+  (
+    select json_agg(json_build_object(
+      'id', i.id, 'product_id', i.product_id, 'variation_id', i.variation_id,
+      'product_name', i.product_name, 'variation_name', i.variation_name, 'options', i.options,
+      'quantity', i.quantity, 'unit_price_cents', i.unit_price_cents, 'total_cents', i.total_cents, 'notes', i.notes
+    ) order by i.position)
+    from order_items i
+    where i.order_id = o.id
+  ) as items,
+  o.fulfillment, o.metadata, o.notes, o.created_at, o.updated_at`;
+
+export async function findOrder(sql: Db, id: string): Promise<Order | undefined> {
+  const [order] = await sql<Order[]>`select ${orderColumns(sql)} from orders o where o.id = ${id}`;
+  return order;
+}
+
+export interface OrderFilter {
+  status?: Status | undefined;
+  customer_id?: string | undefined;
+  /** Created at or after. */
+  from?: string | undefined;
+  /** Created before. */
+  to?: string | undefined;
+}
+
+/** One row more than the page holds, newest first. */
+export const listOrders = (sql: Db, { status, customer_id, from, to }: OrderFilter, page: PageRequest) => sql<
+  Order[]
+>`
+  select ${orderColumns(sql)}
+  from orders o
+  where true
+    ${status ? sql`and o.status = ${status}` : sql``}
+    ${customer_id ? sql`and o.customer_id = ${customer_id}` : sql``}
+    ${from ? sql`and o.created_at >= ${from}` : sql``}
+    ${to ? sql`and o.created_at < ${to}` : sql``}
+    ${page.after ? sql`and o.id < ${page.after}` : sql``}
+  order by o.id desc
+  limit ${page.limit + 1}`;
+
+/** Takes the row until the transaction ends: of two who change it, the second sees what the first did. */
+export async function lockOrder(tx: Db, id: string): Promise<{ status: Status } | undefined> {
+  const [order] = await tx<{ status: Status }[]>`select status from orders where id = ${id} for update`;
+  return order;
+}
+
+export async function setOrderStatus(tx: Db, id: string, status: Status): Promise<Order> {
+  const [order] = await tx<Order[]>`
+    update orders o set status = ${status}, updated_at = now() where o.id = ${id} returning ${orderColumns(tx)}`;
+  return order!;
+}
+
+/** Takes the key's lock until the transaction ends, or says at once that somebody has it. Waits on nothing. */
+export async function tryLockKey(tx: Db, lockNumber: bigint): Promise<boolean> {
+  const [row] = await tx<{ locked: boolean }[]>`
+    select pg_try_advisory_xact_lock(${lockNumber.toString()}::bigint) as locked`;
+  return row!.locked;
+}
+
+export interface FinishedKey {
+  order_id: string;
+  request_hash: Buffer;
+}
+
+/** What a key has made already, in its 24 hours. */
+export async function findFinishedKey(
+  tx: Db,
+  customerId: string,
+  keyHash: Buffer,
+): Promise<FinishedKey | undefined> {
+  const [key] = await tx<FinishedKey[]>`
+    select order_id, request_hash
+    from idempotency_keys
+    where customer_id = ${customerId} and key_hash = ${keyHash} and expires_at > now()`;
+  return key;
+}
+
+export interface PaidOrder {
+  customer_id: string;
+  total_cents: number;
+  lines: PricedLine[];
+  fulfillment: Fulfillment;
+  metadata: Record<string, unknown> | null;
+  notes: string | null;
+  keyHash: Buffer | null;
+  requestHash: Buffer;
+  payment_id: string;
+  /** Null when there was nothing to pay and no provider was called. */
+  provider_response: ProviderResponse | null;
+}
+
+/**
+ * Writes an order with all that belongs to it in one statement: the lines, the event, the payment's outcome, the
+ * key's result. Gives undefined, and the transaction must be rolled back, if the payment is no longer one to take.
+ */
+export async function insertPaidOrder(tx: Db, paid: PaidOrder): Promise<Order | undefined> {
+  const now = new Date().toISOString();
+  const items: OrderItem[] = paid.lines.map((line) => ({ id: uuidv7(), ...line }));
+  const order: Omit<Order, "number"> = {
+    id: uuidv7(),
+    customer_id: paid.customer_id,
+    status: "waiting",
+    payment_status: "paid",
+    total_cents: paid.total_cents,
+    items,
+    fulfillment: paid.fulfillment,
+    metadata: paid.metadata,
+    notes: paid.notes,
+    created_at: now,
+    updated_at: now,
+  };
+  const [written] = await tx<{ number: number }[]>`
+    with new_order as (
+      insert into orders (id, customer_id, total_cents, fulfillment, metadata, notes, created_at, updated_at)
+      values (
+        ${order.id}, ${order.customer_id}, ${order.total_cents}, ${tx.json(order.fulfillment as never)},
+        ${order.metadata && tx.json(order.metadata as never)}, ${order.notes}, ${now}, ${now}
+      )
+      returning id, number
+    ),
+    new_items as (
+      insert into order_items (
+        id, order_id, position, product_id, variation_id, product_name, variation_name, options,
+        quantity, unit_price_cents, total_cents, notes
+      )
+      select
+        item.id, new_order.id, position, product_id, variation_id, product_name, variation_name, options,
+        quantity, unit_price_cents, total_cents, notes
+      from new_order, rows from (
+        jsonb_to_recordset(${tx.json(items as never)}) as (
+          id uuid, product_id uuid, variation_id uuid, product_name text, variation_name text, options jsonb,
+          quantity smallint, unit_price_cents integer, total_cents integer, notes text
+        )
+      ) with ordinality as item (
+        id, product_id, variation_id, product_name, variation_name, options,
+        quantity, unit_price_cents, total_cents, notes, position
+      )
+    ),
+    taken_payment as (
+      ${
+        paid.provider_response
+          ? // Compare and set: a payment whose refund has begun, however late this commit comes, is not taken.
+            tx`
+            update payments set
+              order_id = ${order.id}, status = 'succeeded', updated_at = now(),
+              response = ${tx.json(paid.provider_response as never)}
+            where id = ${paid.payment_id} and order_id is null and status in ('pending', 'unknown')
+            returning id`
+          : tx`
+            insert into payments (id, order_id, customer_id, amount_cents, status, key_hash, request_hash)
+            values (
+              ${paid.payment_id}, ${order.id}, ${order.customer_id}, ${order.total_cents}, 'succeeded',
+              ${paid.keyHash}, ${paid.requestHash}
+            )
+            returning id`
+      }
+    ),
+    finished_key as (
+      ${
+        paid.keyHash
+          ? tx`
+            insert into idempotency_keys (customer_id, key_hash, request_hash, order_id)
+            values (${order.customer_id}, ${paid.keyHash}, ${paid.requestHash}, ${order.id})
+            on conflict (customer_id, key_hash) do update set
+              request_hash = excluded.request_hash, order_id = excluded.order_id,
+              created_at = now(), expires_at = excluded.expires_at`
+          : tx`select`
+      }
+    ),
+    event as (
+      insert into events (id, type, subject_id, data)
+      select
+        ${uuidv7()}::uuid, 'order.created', new_order.id,
+        ${tx.json(order as never)}::jsonb || jsonb_build_object('number', new_order.number)
+      from new_order
+    )
+    select new_order.number from new_order, taken_payment`;
+  return written && { ...order, number: written.number };
+}

@@ -1,0 +1,151 @@
+// Placing an order and moving it along. One function places every order: place.ts.
+import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import { isStaff, requireStaff, requireUser } from "../auth/guards.ts";
+import { ApiError } from "../errors.ts";
+import { insertEvent } from "../events/queries.ts";
+import { queueNotification } from "../notifications/queries.ts";
+import { Page, pageQuery, readPage, toPage } from "../paging.ts";
+import { Id, OneOf, ref } from "../schemas.ts";
+import { readPlacementKey } from "./idempotency.ts";
+import { type Counter, placeOrder } from "./place.ts";
+import { findOrder, listOrders, lockOrder, setOrderStatus } from "./queries.ts";
+import { NewOrder, Order, StatusChange } from "./schemas.ts";
+import { next, statuses } from "./status.ts";
+
+const tags = ["orders"];
+const params = Type.Object({ order_id: Id });
+
+export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = async (app, { counter }) => {
+  app.addSchema(Order);
+
+  app.post(
+    "/orders",
+    {
+      onRequest: requireUser,
+      config: { refuses: placementRefusals },
+      schema: {
+        operationId: "placeOrder",
+        tags,
+        summary: "Order and pay",
+        description:
+          "With an Idempotency-Key the request can be sent again safely: the same key and request give the same " +
+          "order (200, `Idempotent-Replayed: true`) for 24 hours, and nobody is charged twice.",
+        headers: Type.Object({
+          "idempotency-key": Type.Optional(
+            Type.String({ description: "1 to 255 visible ASCII characters; yours alone" }),
+          ),
+        }),
+        body: NewOrder,
+        response: { 200: ref(Order), 201: ref(Order) },
+      },
+    },
+    async (request, reply) => {
+      const { order, replayed } = await placeOrder(counter, {
+        ...readPlacementKey(request.headers["idempotency-key"], request.body),
+        customerId: request.user.id,
+        order: request.body,
+        log: request.log,
+      });
+      if (replayed) return reply.header("idempotent-replayed", "true").send(order);
+      return reply.code(201).header("location", `${app.settings.apiPrefix}/orders/${order.id}`).send(order);
+    },
+  );
+
+  app.get(
+    "/orders/:order_id",
+    {
+      onRequest: requireUser,
+      config: { refuses: ["not_found"] },
+      schema: {
+        operationId: "readOrder",
+        tags,
+        summary: "An order, for its owner and for staff",
+        params,
+        response: { 200: ref(Order) },
+      },
+    },
+    async (request) => {
+      const order = await findOrder(app.sql, request.params.order_id);
+      const mine = order?.customer_id === request.user.id;
+      if (!order || !(mine || (await isStaff(request)))) throw orderNotFound();
+      return order;
+    },
+  );
+
+  app.patch(
+    "/orders/:order_id/status",
+    {
+      onRequest: requireStaff,
+      config: { refuses: ["not_found", "invalid_transition"] },
+      schema: {
+        operationId: "changeOrderStatus",
+        tags,
+        summary: "Move an order one step along: waiting, preparation, ready, delivered",
+        params,
+        body: StatusChange,
+        response: { 200: ref(Order) },
+      },
+    },
+    async (request) => {
+      const { order_id } = request.params;
+      const { status: to } = request.body;
+      return app.sql.begin(async (tx) => {
+        const locked = await lockOrder(tx, order_id);
+        if (!locked) throw orderNotFound();
+        const from = locked.status;
+        if (next[from] !== to)
+          throw new ApiError("invalid_transition", `Invalid transition from ${from} to ${to}`);
+        const order = await setOrderStatus(tx, order_id, to);
+        await Promise.all([
+          insertEvent(tx, {
+            type: "order.status_changed",
+            subject_id: order_id,
+            data: { ...order, from, to },
+          }),
+          queueNotification(tx, order_id, to),
+        ]);
+        return order;
+      });
+    },
+  );
+
+  app.get(
+    "/admin/orders",
+    {
+      onRequest: requireStaff,
+      config: { refuses: ["invalid_cursor"] },
+      schema: {
+        operationId: "listOrders",
+        tags,
+        summary: "All orders, newest first",
+        querystring: Type.Object({
+          ...pageQuery,
+          status: Type.Optional(OneOf(statuses)),
+          customer_id: Type.Optional(Id),
+          from: Type.Optional(Type.String({ format: "date-time", description: "Placed at or after" })),
+          to: Type.Optional(Type.String({ format: "date-time", description: "Placed before" })),
+        }),
+        response: { 200: Page(ref(Order)) },
+      },
+    },
+    async (request) => {
+      const page = readPage(request.query);
+      return toPage(await listOrders(app.sql, request.query, page), page);
+    },
+  );
+};
+
+const placementRefusals = [
+  "invalid_idempotency_key",
+  "invalid_item",
+  "payment_failed",
+  "payment_unconfirmed",
+  "sold_out",
+  "total_mismatch",
+  "idempotency_in_progress",
+  "idempotency_key_reused",
+  "checkout_busy",
+  "payment_provider_unavailable",
+] as const;
+
+const orderNotFound = () => new ApiError("not_found", "Order not found");

@@ -1,0 +1,40 @@
+import { Type } from "@fastify/type-provider-typebox";
+import type { Static, TSchema } from "@sinclair/typebox";
+import { ApiError } from "./errors.ts";
+import { isUuid } from "./validation.ts";
+
+/** The query of every list. */
+export const pageQuery = {
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: "Rows in a page, default 20" })),
+  cursor: Type.Optional(Type.String({ maxLength: 200, description: "`next_cursor` of the page before" })),
+};
+
+export const Page = <T extends TSchema>(item: T) =>
+  Type.Object({ items: Type.Array(item), next_cursor: Type.Union([Type.String(), Type.Null()]) });
+
+export interface PageRequest {
+  limit: number;
+  /** Rows come after (older than) this id. */
+  after: string | null;
+}
+
+/** Takes a list's query; throws `invalid_cursor` for one that this service did not make. */
+export function readPage(query: { limit?: number; cursor?: string }): PageRequest {
+  const { limit = 20, cursor } = query;
+  if (cursor === undefined) return { limit, after: null };
+  const after = Buffer.from(cursor, "base64url").toString();
+  if (!isUuid(after)) throw new ApiError("invalid_cursor", "The cursor is not one that a list gave");
+  return { limit, after };
+}
+
+/**
+ * Takes up to `limit + 1` rows, newest first, and gives a page. Keyset on the id alone: UUIDv7 sorts by time.
+ */
+export function toPage<Row extends { id: string }>(rows: Row[], { limit }: PageRequest) {
+  const items = rows.slice(0, limit);
+  const last = items.at(-1);
+  const more = rows.length > limit && last;
+  return { items, next_cursor: more ? Buffer.from(last.id).toString("base64url") : null };
+}
+
+export type PageOf<T extends TSchema> = { items: Static<T>[]; next_cursor: string | null };

@@ -1,0 +1,69 @@
+import type { FastifyBaseLogger } from "fastify";
+import type { Pool } from "../db.ts";
+import { ApiError } from "../errors.ts";
+import type { Breaker } from "./breaker.ts";
+import type { PaymentClient } from "./client.ts";
+import {
+  insertPendingPayment,
+  markPaymentUnpaid,
+  type NewPayment,
+  type ProviderResponse,
+  reopenPayment,
+} from "./queries.ts";
+
+export interface Till {
+  /** A pool of its own, so that the ledger is written while the placement's transaction stays untouched. */
+  ledger: Pool;
+  provider: PaymentClient;
+  breaker: Breaker;
+}
+
+/**
+ * Charges the customer: the ledger's row is committed first, then the provider is called. Gives the provider's
+ * response to a charge that succeeded, still `pending` in the ledger: the order's transaction makes it `succeeded`.
+ * Throws `payment_failed` or `payment_unconfirmed`, with the ledger saying so, `payment_provider_unavailable` while
+ * the breaker is open, and `idempotency_in_progress` if an earlier charge, taken up again, is being settled.
+ */
+export async function chargeCustomer(
+  till: Till,
+  payment: NewPayment,
+  { again, log }: { again: boolean; log: FastifyBaseLogger },
+): Promise<ProviderResponse> {
+  const pass = till.breaker.enter();
+  try {
+    if (!again) await insertPendingPayment(till.ledger, payment);
+    else if (!(await reopenPayment(till.ledger, payment.id))) throw beingSettled();
+  } catch (error) {
+    pass.unused();
+    throw error;
+  }
+
+  const started = performance.now();
+  const charge = await till.provider.charge(payment.id, payment.amount_cents);
+  const { outcome, response } = charge;
+  const ms = Math.round(performance.now() - started);
+  log.info({ payment_id: payment.id, amount_cents: payment.amount_cents, outcome, response, ms }, "charge");
+  if (outcome === "succeeded" || charge.declined) pass.answered();
+  else pass.failed();
+  if (outcome === "succeeded") return response;
+
+  // An earlier try under this id went without an answer: that this one was refused doesn't tell what became of it.
+  const status = again ? "unknown" : outcome;
+  await markPaymentUnpaid(till.ledger, payment.id, status, response).catch((error) =>
+    // The customer's answer is true all the same; the row stays pending, and pending rows are settled.
+    log.error(
+      { err: error, payment_id: payment.id, status },
+      "the ledger did not take the outcome of a charge",
+    ),
+  );
+  throw new ApiError(
+    outcome === "failed" ? "payment_failed" : "payment_unconfirmed",
+    `Payment failed: ${charge.provider.message}`,
+    { members: { provider: charge.provider } },
+  );
+}
+
+export const beingSettled = () =>
+  new ApiError("idempotency_in_progress", "An earlier try with this key is still being settled", {
+    retryAfter: 1,
+  });

@@ -1,0 +1,82 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Agent } from "undici";
+import { type Delivery, isSuccess, type ProviderAnswer, postJson, publicMessage } from "./post-json.ts";
+
+/** What became of a charge; `response` goes into the ledger, `provider` to the customer. */
+export type Charge =
+  | { outcome: "succeeded"; response: ProviderAnswer }
+  | {
+      /** failed: certainly not charged. unknown: nobody can tell yet. */
+      outcome: "failed" | "unknown";
+      /** Whether the provider itself said no, which is no sign of trouble with it. */
+      declined: boolean;
+      response: ProviderAnswer | { error: string };
+      provider: { status: number | null; message: string };
+    };
+
+export interface PaymentClient {
+  /** Charges `cents` under `paymentId`, the same on every try, so that a provider that honours keys charges once. */
+  charge: (paymentId: string, cents: number) => Promise<Charge>;
+  close: () => Promise<void>;
+}
+
+/** Tries of one charge, all inside one budget. */
+const maxAttempts = 3;
+/** Before the second and third try; a provider that restarts is often back by then. */
+const pausesMs = [100, 400];
+
+export function openPaymentClient(url: string, budgetMs: number): PaymentClient {
+  const agent = new Agent({
+    // A host that swallows packets must fail while the budget still tells it from a charge without answer.
+    connect: { timeout: Math.min(3_000, budgetMs / 2) },
+    headersTimeout: budgetMs,
+    bodyTimeout: budgetMs,
+  });
+
+  return {
+    async charge(paymentId, cents) {
+      const signal = AbortSignal.timeout(budgetMs);
+      for (let attempt = 1; ; attempt++) {
+        const delivery = await postJson(
+          agent,
+          url,
+          { value: cents },
+          { "idempotency-key": paymentId },
+          signal,
+        );
+        const pause = pausesMs[attempt - 1];
+        if (!mayRetry(delivery) || attempt === maxAttempts || pause === undefined) return judge(delivery);
+        const inTime = await sleep(pause, true, { signal }).catch(() => false);
+        if (!inTime) return judge(delivery);
+      }
+    },
+    close: () => agent.close(),
+  };
+}
+
+/** Only what certainly did not charge is tried again: an explicit 5xx, a refused connection. Never a lost answer. */
+function mayRetry(delivery: Delivery): boolean {
+  if (delivery.result === "answered") return delivery.answer.status >= 500;
+  return delivery.result === "unreachable" && delivery.refused;
+}
+
+function judge(delivery: Delivery): Charge {
+  if (delivery.result === "answered") {
+    const response = delivery.answer;
+    if (isSuccess(response)) return { outcome: "succeeded", response };
+    const provider = { status: response.status, message: publicMessage(response) };
+    return { outcome: "failed", declined: response.status < 500, response, provider };
+  }
+  const unreachable = delivery.result === "unreachable";
+  return {
+    outcome: unreachable ? "failed" : "unknown",
+    declined: false,
+    response: { error: delivery.error },
+    provider: {
+      status: null,
+      message: unreachable
+        ? "The payment provider could not be reached"
+        : "The payment provider did not answer",
+    },
+  };
+}

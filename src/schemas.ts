@@ -1,0 +1,42 @@
+import { Type } from "@fastify/type-provider-typebox";
+import { Kind, type Static, type StringOptions, type TSchema, type TUnsafe } from "@sinclair/typebox";
+import { codes } from "./errors.ts";
+import { notNull } from "./validation.ts";
+
+export const Id = Type.String({ format: "uuid" });
+export const Time = Type.String({ format: "date-time", description: "RFC 3339, UTC" });
+export const Cents = Type.Integer({ minimum: 0, description: "Money in cents" });
+export const text = (maxLength: number, options: StringOptions = {}) =>
+  Type.String({ maxLength, ...options });
+
+/** `schema` or null, written as `type: [T, "null"]`; for plain texts, numbers and objects, not for enums. */
+export const Nullable = <T extends TSchema>(schema: T): TUnsafe<Static<T> | null> =>
+  Type.Unsafe({ ...schema, [Kind]: "Nullable", type: [schema.type, "null"], [notNull]: schema });
+
+/** A plain `{ type: "string", enum }`, which generators turn into real enums. */
+export const OneOf = <const T extends string>(values: readonly T[], options: { description?: string } = {}) =>
+  Type.Unsafe<T>({ [Kind]: "StringEnum", type: "string", enum: [...values], ...options });
+
+/** A response by the name of a component: `app.addSchema` holds the schema, the document refers to it. */
+export const ref = <T extends TSchema>(schema: T): TUnsafe<Static<T>> =>
+  Type.Unsafe({ $ref: `${schema.$id}#` });
+
+export const Problem = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    code: OneOf(Object.keys(codes)),
+    detail: Type.String(),
+    request_id: Type.String(),
+    errors: Type.Optional(
+      Type.Array(
+        Type.Object(
+          { path: Type.String({ description: "JSON pointer to the field" }), message: Type.String() },
+          { additionalProperties: true },
+        ),
+      ),
+    ),
+  },
+  { $id: "Problem", additionalProperties: true, description: "Every answer from 400 up (RFC 9457)" },
+);

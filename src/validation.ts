@@ -1,0 +1,101 @@
+import { type TSchema, TypeBoxValidatorCompiler } from "@fastify/type-provider-typebox";
+import { FormatRegistry, Kind, TypeRegistry } from "@sinclair/typebox";
+import { DefaultErrorFunction, SetErrorFunction, ValueErrorType } from "@sinclair/typebox/errors";
+import { Value } from "@sinclair/typebox/value";
+import type { FastifySchemaCompiler } from "fastify";
+import { ApiError, type FieldError } from "./errors.ts";
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/i;
+
+export const isUuid = (value: string) => uuid.test(value);
+
+FormatRegistry.Set("uuid", isUuid);
+FormatRegistry.Set("date-time", (value) => rfc3339.test(value) && !Number.isNaN(Date.parse(value)));
+FormatRegistry.Set("uri", (value) => /^https?:$/.test(URL.parse(value)?.protocol ?? ""));
+TypeRegistry.Set<{ enum: string[] }>("StringEnum", (schema, value) => schema.enum.includes(value as string));
+
+/** Where a nullable schema keeps what it is when it isn't null. */
+export const notNull: unique symbol = Symbol("notNull");
+TypeRegistry.Set<Record<typeof notNull, TSchema>>(
+  "Nullable",
+  (schema, value) => value === null || Value.Check(schema[notNull], value),
+);
+
+SetErrorFunction((error) => {
+  if (error.errorType !== ValueErrorType.Kind) return DefaultErrorFunction(error);
+  if (error.schema[Kind] === "StringEnum") return `Expected one of ${error.schema.enum.join(", ")}`;
+  return `${Value.Errors((error.schema as unknown as Record<typeof notNull, TSchema>)[notNull], error.value).First()?.message}, or null`;
+});
+
+// Deeper than anything a client means, and far from where recursion in a parser or PostgreSQL would hurt.
+const maxDepth = 32;
+
+/**
+ * PostgreSQL can't store NUL in text, and half a surrogate pair is no character: both are refused here, once, for
+ * every body, query and path. Iterative, for the nesting is the sender's choice.
+ */
+function textErrors(root: unknown): FieldError[] {
+  const errors: FieldError[] = [];
+  const queue: { value: unknown; path: string; depth: number }[] = [{ value: root, path: "", depth: 0 }];
+  for (let next = queue.pop(); next; next = queue.pop()) {
+    const { value, path, depth } = next;
+    if (typeof value === "string" && (value.includes("\0") || !value.isWellFormed()))
+      errors.push({ path, message: "Expected text without NUL or broken characters" });
+    if (typeof value !== "object" || value === null) continue;
+    if (depth === maxDepth) return [{ path, message: `Expected at most ${maxDepth} levels of nesting` }];
+    for (const [key, child] of Object.entries(value)) {
+      if (key.includes("\0") || !key.isWellFormed())
+        errors.push({ path, message: "Expected keys without NUL or broken characters" });
+      queue.push({
+        value: child,
+        path: `${path}/${key.replace(/~/g, "~0").replace(/\//g, "~1")}`,
+        depth: depth + 1,
+      });
+    }
+  }
+  return errors;
+}
+
+/** Queries and paths are text on the wire: whole numbers and booleans that are written exactly so become such. */
+function fromText(schema: TSchema, value: unknown): unknown {
+  return Object.fromEntries(
+    Object.entries(value as Record<string, unknown>).map(([key, text]) => {
+      const type = schema.properties?.[key]?.type;
+      if (type === "integer" && /^-?\d{1,15}$/.test(String(text))) return [key, Number(text)];
+      if (type === "boolean" && (text === "true" || text === "false")) return [key, text === "true"];
+      return [key, text];
+    }),
+  );
+}
+
+/**
+ * Compiles a TypeBox schema into Fastify's validator. Bodies are taken as they are: nothing is converted, defaulted
+ * or dropped. Throws `validation_failed` naming every bad field once.
+ */
+export const strictValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpPart, method, url }) => {
+  // A response's schema may be a `$ref`; only what comes in is checked here.
+  if (schema[Kind] === undefined) throw new Error(`${method} ${url}: ${httpPart} is no TypeBox schema`);
+  const check = TypeBoxValidatorCompiler({ schema, method, url, httpPart: "body" });
+  return (input: unknown) => {
+    const value = httpPart === "body" ? input : fromText(schema, input);
+    const broken = textErrors(value);
+    if (broken.length > 0) return { error: validationFailed(broken) };
+    const result = check(value) as { value?: unknown; error?: { instancePath: string; message: string }[] };
+    if (!result.error) return { value: result.value };
+    const firstOfPath = new Map<string, FieldError>();
+    for (const { instancePath: path, message } of result.error)
+      if (!firstOfPath.has(path)) firstOfPath.set(path, { path, message });
+    return { error: validationFailed([...firstOfPath.values()]) };
+  };
+};
+
+const validationFailed = (errors: FieldError[]) =>
+  new ApiError(
+    "validation_failed",
+    errors
+      .map(({ path, message }) => `${path || "the body"}: ${message}`)
+      .slice(0, 5)
+      .join("; "),
+    { errors: errors.slice(0, 100) },
+  );

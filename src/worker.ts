@@ -1,0 +1,16 @@
+// `npm run worker`: the background jobs alone, beside instances that run with WORKER=off.
+import { openPool } from "./db.ts";
+import { startWorker } from "./jobs.ts";
+import { complete, runProcess } from "./runtime.ts";
+
+await runProcess(async ({ settings: given, log, stack }) => {
+  const settings = given.production
+    ? complete(given)
+    : await (await import("./sandbox/fill-in.ts")).fillInBeside(given, stack);
+  const sql = openPool(settings.databaseUrl, { name: "worker", max: settings.databasePoolMax });
+  stack.defer(() => sql.end({ timeout: 5 }));
+  const worker = await startWorker(settings, sql, log);
+  stack.defer(worker.stop);
+  log.info("the worker takes jobs");
+  return "stay";
+});

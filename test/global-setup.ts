@@ -1,0 +1,35 @@
+// One PostgreSQL for the run, and in it one database with the schema, which each test file clones.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestProject } from "vitest/node";
+import { openPool } from "../src/db.ts";
+import { migrate } from "../src/migrate.ts";
+import { startPostgres } from "../src/sandbox/postgres.ts";
+
+declare module "vitest" {
+  export interface ProvidedContext {
+    /** A superuser's URL of the run's PostgreSQL. */
+    postgresUrl: string;
+  }
+}
+
+export default async function setup(project: TestProject) {
+  const folder = await mkdtemp(join(tmpdir(), "ristretto-test-"));
+  // What a test writes need not survive a power cut.
+  const postgres = await startPostgres(folder, {
+    fsync: "off",
+    full_page_writes: "off",
+    max_connections: "300",
+  });
+  const sql = openPool(postgres.url, { name: "test setup", max: 1 });
+  await sql`create database ristretto_template`;
+  await sql.end();
+  await migrate(postgres.url.replace(/\/postgres$/, "/ristretto_template"));
+  project.provide("postgresUrl", postgres.url);
+
+  return async () => {
+    await postgres.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+}

@@ -1,0 +1,171 @@
+// The service as a test meets it: real PostgreSQL, real HTTP to the providers, requests injected.
+import type { InjectOptions, Response } from "light-my-request";
+import { pino } from "pino";
+import { afterAll, beforeAll, beforeEach, expect, inject } from "vitest";
+import { buildApp } from "../src/app.ts";
+import { signAccessToken } from "../src/auth/tokens.ts";
+import { readSettings } from "../src/config.ts";
+import { openPool, type Pool } from "../src/db.ts";
+import { type Counter, openCounter } from "../src/orders/place.ts";
+import type { Role } from "../src/users/queries.ts";
+import { makeUser, type TestUser } from "./factories.ts";
+import { type ProviderStub, startProviderStub } from "./provider-stub.ts";
+
+export interface TestShop {
+  app: Awaited<ReturnType<typeof buildApp>>;
+  sql: Pool;
+  counter: Counter;
+  provider: ProviderStub;
+  databaseUrl: string;
+  /** A user of this role and a way to call the API as he. */
+  as: (role: Role) => Promise<TestUser & { call: Call; token: string }>;
+  /** Calls the API without a token. */
+  call: Call;
+}
+
+export type Call = (
+  method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE",
+  path: string,
+  options?: { body?: unknown; headers?: Record<string, string>; payload?: string },
+) => Promise<Response>;
+
+export interface ShopOptions {
+  /** Environment variables on top of what a test shop has. */
+  env?: Record<string, string>;
+}
+
+/** Opens a shop on a database of its own, at the schema's latest and empty. */
+export async function openShop({
+  env = {},
+}: ShopOptions = {}): Promise<TestShop & { close: () => Promise<void> }> {
+  const databaseUrl = await cloneDatabase();
+  const provider = await startProviderStub();
+  const settings = readSettings({
+    DATABASE_URL: databaseUrl,
+    PAYMENT_SERVICE_URL: `${provider.url}/payments`,
+    NOTIFICATION_SERVICE_URL: `${provider.url}/notifications`,
+    PAYMENT_TIMEOUT_MS: "1000",
+    RATE_LIMIT_MAX: "0",
+    LOG_LEVEL: "silent",
+    ...env,
+  }) as Parameters<typeof openCounter>[0];
+  const sql = openPool(databaseUrl, { name: "api", max: settings.databasePoolMax });
+  const counter = openCounter(settings);
+  const app = await buildApp({ settings, sql, counter, log: pino({ level: settings.logLevel }) });
+  await app.ready();
+  const declared = declaredAnswers(app.swagger() as never);
+
+  const callWith =
+    (token?: string): Call =>
+    async (method, path, { body, headers, payload } = {}) => {
+      const request: InjectOptions = {
+        method,
+        url: path.startsWith("//") ? path.slice(1) : settings.apiPrefix + path,
+        headers: { ...(token && { authorization: `Bearer ${token}` }), ...headers },
+      };
+      if (body !== undefined) request.payload = body as object;
+      if (payload !== undefined) request.payload = payload;
+      const response = await app.inject(request);
+      declared(method, request.url as string, response);
+      return response;
+    };
+
+  return {
+    app,
+    sql,
+    counter,
+    provider,
+    databaseUrl,
+    call: callWith(),
+    as: async (role) => {
+      const user = await makeUser(sql, role);
+      const token = signAccessToken(app, user);
+      return { ...user, token, call: callWith(token) };
+    },
+    close: async () => {
+      await app.close();
+      await counter.close();
+      await sql.end();
+      await provider.close();
+    },
+  };
+}
+
+/** A shop for a test file: opened before its tests, emptied before each, closed after them. */
+export function testShop(options?: ShopOptions): TestShop {
+  const shop = {} as TestShop & { close: () => Promise<void> };
+  beforeAll(async () => void Object.assign(shop, await openShop(options)));
+  beforeEach(async () => {
+    await truncate(shop.sql);
+    shop.provider.reset();
+  });
+  afterAll(() => shop.close?.());
+  return shop;
+}
+
+async function cloneDatabase(): Promise<string> {
+  const postgresUrl = inject("postgresUrl");
+  const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
+  const sql = openPool(postgresUrl, { name: "test setup", max: 1 });
+  await sql.unsafe(`create database ${name} template ristretto_template`);
+  await sql.end();
+  return postgresUrl.replace(/\/postgres$/, `/${name}`);
+}
+
+async function truncate(sql: Pool) {
+  await sql`truncate users, categories, products, events, graphile_worker._private_jobs cascade`;
+}
+
+/** Waits until `check` gives something truthy, and gives that; fails after `seconds`. */
+export async function eventually<T>(check: () => Promise<T> | T, seconds = 5): Promise<NonNullable<T>> {
+  const deadline = Date.now() + seconds * 1000;
+  for (;;) {
+    const value = await check();
+    if (value) return value as NonNullable<T>;
+    if (Date.now() > deadline) throw new Error(`it did not come about within ${seconds} s: ${check}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Expects a refusal in its one shape, and gives its body. */
+export function expectProblem(response: Response, status: number, code: string) {
+  const body = response.json();
+  expect({ status: response.statusCode, code: body.code, detail: body.detail }).toMatchObject({
+    status,
+    code,
+  });
+  expect(response.headers["content-type"]).toMatch(/^application\/problem\+json/);
+  expect(body).toMatchObject({
+    type: expect.stringContaining(code),
+    title: expect.any(String),
+    status,
+    detail: expect.any(String),
+    request_id: response.headers["x-request-id"],
+  });
+  return body;
+}
+
+interface OpenApi {
+  paths: Record<string, Record<string, { responses: Record<string, { description: string }> }>>;
+}
+
+/** Every answer in every test must be one that the OpenAPI document declares, its error code included. */
+function declaredAnswers({ paths }: OpenApi) {
+  const templates = Object.entries(paths).map(([template, operations]) => ({
+    operations,
+    matches: new RegExp(`^${template.replace(/\{[^}]+\}/g, "[^/]+")}$`),
+    template,
+  }));
+  return (method: string, url: string, response: Response) => {
+    const path = url.split("?")[0]!;
+    const found =
+      templates.find(({ template }) => template === path) ??
+      templates.find(({ matches }) => matches.test(path));
+    const operation = found?.operations[method.toLowerCase()];
+    if (!operation) return;
+    const answer = operation.responses[response.statusCode];
+    expect(answer, `${method} ${found.template} declares ${response.statusCode}`).toBeDefined();
+    if (response.statusCode >= 400 && response.headers["content-type"]?.toString().includes("problem"))
+      expect(answer!.description, `${method} ${found.template}`).toContain(`\`${response.json().code}\``);
+  };
+}

@@ -42,6 +42,8 @@ export async function buildApp({ settings, sql, counter, log }: Shop) {
     bodyLimit: bodyLimitBytes,
     trustProxy: (_address, hop) => hop < settings.trustProxy,
     requestIdHeader: false,
+    // As a factory: a compiler that is set would be replaced in every plugin that adds a schema.
+    schemaController: { compilersFactory: { buildValidator: () => strictValidator as never } },
     // One line for a request, when it is answered: below.
     logController: new LogController({ requestIdLogLabel: "request_id", disableRequestLogging: true }),
     // An id that is far too long is a bad id, 400, not an unknown route.
@@ -58,7 +60,6 @@ export async function buildApp({ settings, sql, counter, log }: Shop) {
     const line = { method, route: routeOptions.url ?? url, status: reply.statusCode, ms, user_id: user?.id };
     request.log.info(line, "request");
   });
-  app.setValidatorCompiler(strictValidator);
   readJson(app);
   shapeErrors(app);
 

@@ -7,6 +7,7 @@ import {
   archiveProduct,
   findProduct,
   insertProduct,
+  lockCategory,
   lockProductOnMenu,
   type OptionGroupRow,
   replaceOptionGroups,
@@ -24,6 +25,7 @@ export const createProduct = (sql: Pool, input: ProductPatch & { name: string; b
   write(sql, async (tx) => {
     const id = uuidv7();
     const wanted = plan({ ...blank, ...input }, { variations: [], option_groups: [] });
+    await holdCategory(tx, input.category_id);
     await insertProduct(tx, id, wanted.fields);
     await writeBelow(tx, id, wanted);
     return id;
@@ -37,6 +39,7 @@ export const changeProduct = (sql: Pool, id: string, change: ProductPatch, expec
   write(sql, async (tx) => {
     const before = await lock(tx, id, expectedVersions);
     const wanted = plan({ ...before, ...change }, before);
+    await holdCategory(tx, change.category_id);
     await updateProduct(tx, id, wanted.fields);
     await writeBelow(tx, id, wanted);
     return id;
@@ -79,10 +82,18 @@ async function write(sql: Pool, edit: (tx: Db) => Promise<string>): Promise<Prod
     const constraint = brokenConstraint(error);
     if (constraint === "products_name_is_taken_once")
       throw new ApiError("name_taken", "Another product on the menu has this name");
-    if (constraint === "products_belong_to_a_category") throw badField("/category_id", "names no category");
+    const list = constraint && listsOfNames[constraint];
+    if (list) throw badField(list, "Expected each name once in its list");
     throw error;
   }
 }
+
+// Names that are equal to PostgreSQL's lower() and not to ours, such as two sigmas, are met at the commit.
+const listsOfNames: Record<string, string> = {
+  variations_name_is_taken_once_in_a_product: "/variations",
+  option_groups_name_is_taken_once_in_a_product: "/option_groups",
+  options_name_is_taken_once_in_a_group: "/option_groups",
+};
 
 /** Locks the product before it is read, so that two managers at once take turns. */
 async function lock(tx: Db, id: string, expectedVersions: IfMatch): Promise<Product> {
@@ -91,6 +102,11 @@ async function lock(tx: Db, id: string, expectedVersions: IfMatch): Promise<Prod
   if (expectedVersions && !expectedVersions.includes(versionTag(locked)))
     throw new ApiError("stale_version", `The product is at version ${locked.version} by now`);
   return (await findProduct(tx, id))!;
+}
+
+/** Keeps the category, if one is named, on the menu until the product is in it. Throws `validation_failed`. */
+async function holdCategory(tx: Db, id: string | null | undefined) {
+  if (id && !(await lockCategory(tx, id))) throw badField("/category_id", "names no category");
 }
 
 interface Below {

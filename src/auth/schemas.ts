@@ -6,10 +6,10 @@ export const SignIn = Type.Object(
   {
     username: text(254, { minLength: 1, description: "The email" }),
     password: text(128, { minLength: 1 }),
-    grant_type: Type.Optional(text(200)),
-    scope: Type.Optional(text(1000)),
-    client_id: Type.Optional(text(200)),
-    client_secret: Type.Optional(text(200)),
+    grant_type: Type.Optional(Type.Unknown()),
+    scope: Type.Optional(Type.Unknown()),
+    client_id: Type.Optional(Type.Unknown()),
+    client_secret: Type.Optional(Type.Unknown()),
   },
   { additionalProperties: false },
 );

@@ -1,31 +1,49 @@
-import postgres from "postgres";
+import type { ISql, Sql } from "postgres";
+import { postgres } from "./mended-postgres.ts";
 
 /** A pool or a transaction: what every query takes first. */
-export type Db = postgres.ISql<Record<string, never>>;
+export type Db = ISql<Record<string, never>>;
 /** A pool. */
-export type Pool = postgres.Sql<Record<string, never>>;
+export type Pool = Sql<Record<string, never>>;
 
 export interface PoolOptions {
   /** Shown in pg_stat_activity. */
   name: string;
   max: number;
-  /** Milliseconds after which the server cuts a statement. */
-  statementTimeoutMs?: number;
+  /** Longest time that one of its transactions waits for something other than PostgreSQL, in milliseconds. */
+  idleInTransactionMs?: number;
 }
+
+// No statement of ours takes a second; one that takes ten is in trouble, and its client has gone.
+const statementTimeoutMs = 10_000;
+// Rows are locked for one transaction of a few statements. Less than the statement's, so that the error says why.
+const lockTimeoutMs = 5_000;
+// Transactions hold statements only, one after the other. What stands still longer is a process that was stopped or a
+// host that vanished: its locks go to the others. Placing waits for the payment provider, and says how long.
+const idleInTransactionMs = 10_000;
+// Between tries to connect, whatever the number of failures: PostgreSQL that is back is noticed at once, and a query
+// that finds it gone is refused quickly.
+const reconnectSeconds = 0.2;
 
 /**
  * Takes a connection URL and gives a pool; connects at the first query. Times arrive as RFC 3339 strings in UTC
  * with milliseconds, so that a row can be sent as it was selected.
  */
-export function openPool(url: string, { name, max, statementTimeoutMs = 10_000 }: PoolOptions): Pool {
+export function openPool(url: string, { name, max, ...options }: PoolOptions): Pool {
   return postgres(url, {
     max,
     connect_timeout: 5,
+    backoff: () => reconnectSeconds,
+    // The driver would ask each new connection for the database's array types, in a promise that nobody holds: cut then,
+    // it would take the process with it. The one array type that is used here is below.
+    fetch_types: false,
     onnotice: () => {},
     connection: {
       application_name: `ristretto ${name}`,
       TimeZone: "UTC",
       statement_timeout: statementTimeoutMs,
+      lock_timeout: lockTimeoutMs,
+      idle_in_transaction_session_timeout: options.idleInTransactionMs ?? idleInTransactionMs,
     },
     types: {
       date: {
@@ -33,6 +51,12 @@ export function openPool(url: string, { name, max, statementTimeoutMs = 10_000 }
         from: [1082, 1114, 1184],
         serialize: (value: string | Date) => (value instanceof Date ? value.toISOString() : value),
         parse: (value: string) => new Date(value).toISOString(),
+      },
+      uuids: {
+        to: 2951,
+        from: [],
+        serialize: (ids: string[]) => `{${ids.join(",")}}`,
+        parse: String,
       },
     },
   }) as unknown as Pool;

@@ -1,24 +1,27 @@
-// Every background job by its name: the map of what the worker does.
+// What runs in the background: the map of the worker.
 import { Logger as JobLogger, type Runner, run } from "graphile-worker";
 import type { Logger } from "pino";
-import type { Settings } from "./config.ts";
+import type { CompleteSettings } from "./config.ts";
 import type { Pool } from "./db.ts";
 import { openNotifier } from "./notifications/send.ts";
+import { startSettling } from "./payments/settle.ts";
 
 // Jobs mostly wait for a provider that takes seconds, and hold no connection while they do.
 const concurrency = 10;
+
+const crontab = `
+# minute, hour, day, month, weekday; job
+* * * * * free_jobs_of_the_dead
+`;
 
 export interface Worker {
   /** Lets running jobs finish; the others stay in the queue. */
   stop: () => Promise<void>;
 }
 
-/** Takes jobs from the queue and runs them until it is stopped. */
-export async function startWorker(
-  { databaseUrl, notificationServiceUrl, notificationTimeoutMs }: WorkerSettings,
-  sql: Pool,
-  log: Logger,
-): Promise<Worker> {
+/** Takes jobs from the queue and settles charges until it is stopped. */
+export async function startWorker(settings: CompleteSettings, sql: Pool, log: Logger): Promise<Worker> {
+  const { databaseUrl, notificationServiceUrl, notificationTimeoutMs } = settings;
   const notifier = openNotifier(sql, notificationServiceUrl, notificationTimeoutMs, log);
   const runner: Runner = await run({
     connectionString: databaseUrl,
@@ -27,25 +30,34 @@ export async function startWorker(
     // LISTEN wakes it at once; this is for jobs whose time has come and for a lost notice.
     pollInterval: 1_000,
     logger: jobLogger(log),
+    crontab,
     taskList: {
       send_notification: (payload) => notifier.send((payload as { notification_id: string }).notification_id),
+      free_jobs_of_the_dead: () => freeJobsOfTheDead(sql),
     },
   });
   runner.events.on("job:failed", ({ job, error }) =>
     log.error({ err: error, job: job.task_identifier, attempts: job.attempts }, "job given up"),
   );
+  const settling = startSettling(sql, settings, log);
   return {
     stop: async () => {
-      await runner.stop();
+      await Promise.all([runner.stop(), settling.stop()]);
       await notifier.close();
     },
   };
 }
 
-export type WorkerSettings = { databaseUrl: string; notificationServiceUrl: string } & Pick<
-  Settings,
-  "notificationTimeoutMs"
->;
+/**
+ * Gives jobs whose worker was killed back to the queue, which by itself would wait for hours. Every job has a timeout
+ * of at most a minute: one that was taken two minutes ago has nobody.
+ */
+async function freeJobsOfTheDead(sql: Pool) {
+  await sql`
+    select graphile_worker.force_unlock_workers(array_agg(distinct locked_by))
+    from graphile_worker.jobs
+    where locked_at < now() - interval '2 minutes'`;
+}
 
 /** The queue's own words, in our log. */
 export const jobLogger = (log: Logger) =>

@@ -32,13 +32,16 @@ export type Call = (
 export interface ShopOptions {
   /** Environment variables on top of what a test shop has. */
   env?: Record<string, string>;
+  /** A migrated database to use instead of a clone. */
+  databaseUrl?: string;
 }
 
 /** Opens a shop on a database of its own, at the schema's latest and empty. */
 export async function openShop({
   env = {},
+  ...options
 }: ShopOptions = {}): Promise<TestShop & { close: () => Promise<void> }> {
-  const databaseUrl = await cloneDatabase();
+  const databaseUrl = options.databaseUrl ?? (await cloneDatabase());
   const provider = await startProviderStub();
   const settings = readSettings({
     DATABASE_URL: databaseUrl,
@@ -103,7 +106,7 @@ export function testShop(options?: ShopOptions): TestShop {
   return shop;
 }
 
-async function cloneDatabase(): Promise<string> {
+export async function cloneDatabase(): Promise<string> {
   const postgresUrl = inject("postgresUrl");
   const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
   const sql = openPool(postgresUrl, { name: "test setup", max: 1 });

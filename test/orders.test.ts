@@ -213,7 +213,7 @@ describe("placing an order", () => {
     });
     await expect.poll(() => shop.provider.calls.length).toBe(1);
     const [transaction] = await shop.sql`
-      select state, backend_xid, (select array_agg(distinct mode order by mode) from pg_locks l
+      select state, backend_xid, (select json_agg(distinct mode) from pg_locks l
         where l.pid = a.pid and locktype <> 'virtualxid') as locks
       from pg_stat_activity a
       where datname = current_database() and application_name = 'ristretto checkout' and state <> 'idle'`;

@@ -7,6 +7,7 @@ import { ApiError } from "../errors.ts";
 import { createBreaker } from "../payments/breaker.ts";
 import { beingSettled, chargeCustomer, type Till } from "../payments/charge.ts";
 import { openPaymentClient } from "../payments/client.ts";
+import { openLedger } from "../payments/ledger.ts";
 import { findUnsettledPayment } from "../payments/queries.ts";
 import { findRole } from "../users/queries.ts";
 import { type Admission, createAdmission } from "./admission.ts";
@@ -116,15 +117,24 @@ const keyReused = () =>
 const twinInFlight = () =>
   new ApiError("idempotency_in_progress", "The same request is being worked on", { retryAfter: 1 });
 
+/** Connections that write the ledger: one commits while the other's batch fills. */
+const ledgerWriters = 2;
+
 /** Opens what placing needs: its own connections and the payment provider. Its end waits for placements to finish. */
 export function openCounter(settings: CompleteSettings): Counter & { close: () => Promise<void> } {
   const { databaseUrl, checkoutConcurrency, paymentServiceUrl, paymentTimeoutMs } = settings;
-  const checkout = openPool(databaseUrl, { name: "checkout", max: checkoutConcurrency });
-  const ledger = openPool(databaseUrl, { name: "ledger", max: 2 });
+  const checkout = openPool(databaseUrl, {
+    name: "checkout",
+    max: checkoutConcurrency,
+    // The transaction is idle while the provider is called: never cut within its budget, nor while the ledger, whose
+    // own statements may take ten seconds before and after, is written.
+    idleInTransactionMs: paymentTimeoutMs + 20_000,
+  });
+  const ledger = openPool(databaseUrl, { name: "ledger", max: ledgerWriters });
   const provider = openPaymentClient(paymentServiceUrl, paymentTimeoutMs);
   return {
     checkout,
-    ledger,
+    ledger: openLedger(ledger, ledgerWriters),
     provider,
     breaker: createBreaker(),
     admission: createAdmission(checkoutConcurrency),

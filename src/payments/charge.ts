@@ -1,19 +1,13 @@
 import type { FastifyBaseLogger } from "fastify";
-import type { Pool } from "../db.ts";
 import { ApiError } from "../errors.ts";
 import type { Breaker } from "./breaker.ts";
 import type { PaymentClient } from "./client.ts";
-import {
-  insertPendingPayment,
-  markPaymentUnpaid,
-  type NewPayment,
-  type ProviderResponse,
-  reopenPayment,
-} from "./queries.ts";
+import type { Ledger } from "./ledger.ts";
+import { markPaymentUnpaid, type NewPayment, type ProviderResponse, reopenPayment } from "./queries.ts";
 
 export interface Till {
-  /** A pool of its own, so that the ledger is written while the placement's transaction stays untouched. */
-  ledger: Pool;
+  /** On connections of its own, so that it is written while the placement's transaction stays untouched. */
+  ledger: Ledger;
   provider: PaymentClient;
   breaker: Breaker;
 }
@@ -31,8 +25,8 @@ export async function chargeCustomer(
 ): Promise<ProviderResponse> {
   const pass = till.breaker.enter();
   try {
-    if (!again) await insertPendingPayment(till.ledger, payment);
-    else if (!(await reopenPayment(till.ledger, payment.id))) throw beingSettled();
+    if (!again) await till.ledger.enter(payment);
+    else if (!(await reopenPayment(till.ledger.sql, payment.id))) throw beingSettled();
   } catch (error) {
     pass.unused();
     throw error;
@@ -49,7 +43,7 @@ export async function chargeCustomer(
 
   // An earlier try under this id went without an answer: that this one was refused doesn't tell what became of it.
   const status = again ? "unknown" : outcome;
-  await markPaymentUnpaid(till.ledger, payment.id, status, response).catch((error) =>
+  await markPaymentUnpaid(till.ledger.sql, payment.id, status, response).catch((error) =>
     // The customer's answer is true all the same; the row stays pending, and pending rows are settled.
     log.error(
       { err: error, payment_id: payment.id, status },

@@ -11,12 +11,19 @@ export interface NewPayment {
 
 export type ProviderResponse = ProviderAnswer | { error: string };
 
-/** Enters a charge that is about to be asked for. */
-export async function insertPendingPayment(sql: Db, payment: NewPayment) {
+/** Enters charges that are about to be asked for, all or none. */
+export async function insertPendingPayments(sql: Db, payments: NewPayment[]) {
+  // Hashes travel as hex: JSON has no bytes.
+  const rows = payments.map((payment) => ({
+    ...payment,
+    key_hash: payment.key_hash?.toString("hex") ?? null,
+    request_hash: payment.request_hash.toString("hex"),
+  }));
   await sql`
     insert into payments (id, customer_id, amount_cents, status, key_hash, request_hash)
-    values (${payment.id}, ${payment.customer_id}, ${payment.amount_cents}, 'pending',
-      ${payment.key_hash}, ${payment.request_hash})`;
+    select id, customer_id, amount_cents, 'pending', decode(key_hash, 'hex'), decode(request_hash, 'hex')
+    from jsonb_to_recordset(${sql.json(rows)})
+      as row (id uuid, customer_id uuid, amount_cents integer, key_hash text, request_hash text)`;
 }
 
 /** Takes up a charge whose outcome nobody knows, to ask for it again; false if it is being settled already. */

@@ -9,7 +9,7 @@ import { catalogRoutes } from "./catalog/routes.ts";
 import { Product } from "./catalog/schemas.ts";
 import { type Settings, version } from "./config.ts";
 import type { Pool } from "./db.ts";
-import { refuseMalformedHttp, sendProblem, shapeErrors } from "./errors.ts";
+import { ApiError, refuseMalformedHttp, sendProblem, shapeErrors } from "./errors.ts";
 import { notificationRoutes } from "./notifications/routes.ts";
 import { healthRoutes } from "./ops/health.ts";
 import { describeApi } from "./ops/openapi.ts";
@@ -42,6 +42,10 @@ export async function buildApp({ settings, sql, counter, log }: Shop) {
     bodyLimit: bodyLimitBytes,
     trustProxy: (_address, hop) => hop < settings.trustProxy,
     requestIdHeader: false,
+    // Refused below, as everything is; Node's own refusal has no body.
+    http: { requireHostHeader: false },
+    // What still comes in while the others are finished is answered too, and not in Fastify's own words.
+    return503OnClosing: false,
     // As a factory: a compiler that is set would be replaced in every plugin that adds a schema.
     schemaController: { compilersFactory: { buildValidator: () => strictValidator as never } },
     // One line for a request, when it is answered: below.
@@ -54,6 +58,12 @@ export async function buildApp({ settings, sql, counter, log }: Shop) {
   });
   app.decorate("sql", sql).decorate("settings", settings);
   app.addHook("onRequest", async (request, reply) => void reply.header("x-request-id", request.id));
+  app.addHook("onRequest", async ({ headers, raw }) => {
+    if (headers.host === undefined && raw.httpVersion === "1.1")
+      throw new ApiError("validation_failed", "The request has no Host");
+  });
+  // An expectation that nobody meets is ignored; Node's own refusal has no body.
+  app.server.on("checkExpectation", app.routing);
   app.addHook("onResponse", async (request, reply) => {
     const { method, routeOptions, url, user } = request;
     const ms = Math.round(reply.elapsedTime);
@@ -63,9 +73,12 @@ export async function buildApp({ settings, sql, counter, log }: Shop) {
   readJson(app);
   shapeErrors(app);
 
-  await app.register(cors, { origin: settings.corsOrigins, exposedHeaders });
-  if (settings.rateLimitMax > 0)
-    await app.register(rateLimit, { max: settings.rateLimitMax, timeWindow: "1 minute" });
+  await app.register(cors, { origin: settings.corsOrigins, methods, exposedHeaders });
+  if (settings.rateLimitMax > 0) {
+    await app.register(rateLimit, { global: false, max: settings.rateLimitMax, timeWindow: "1 minute" });
+    // Before every route's guard, and before the answer to an unknown route: all of them count.
+    app.addHook("onRequest", app.rateLimit());
+  }
   await registerTokens(app, settings.jwtSecrets, settings.accessTokenMinutes);
   await describeApi(app, version);
 
@@ -94,6 +107,8 @@ function readJson(app: FastifyInstance) {
 function readRequestId(header: string | string[] | undefined): string | undefined {
   return typeof header === "string" && /^[\x21-\x7e]{1,64}$/.test(header) ? header : undefined;
 }
+
+const methods = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"];
 
 /** What a browser's script may read of an answer from another origin. */
 const exposedHeaders = ["etag", "location", "retry-after", "x-request-id", "idempotent-replayed"];

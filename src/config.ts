@@ -13,7 +13,8 @@ export interface Settings {
   logLevel: string;
   /** How many proxies stand in front of the service; their count of X-Forwarded-For entries is believed. */
   trustProxy: number;
-  corsOrigins: string[];
+  /** Whose scripts may call the API from a browser. */
+  corsOrigins: string[] | "*";
   /** Undefined only in development: the embedded PostgreSQL is started then. */
   databaseUrl: string | undefined;
   databasePoolMax: number;
@@ -25,6 +26,8 @@ export interface Settings {
   refreshTokenDays: number;
   /** Undefined only in development: the sandbox provider is started then. */
   paymentServiceUrl: string | undefined;
+  /** Undefined: the provider takes nothing back, and a human has to. */
+  paymentRefundUrl: string | undefined;
   paymentTimeoutMs: number;
   /** Undefined only in development: the sandbox provider is started then. */
   notificationServiceUrl: string | undefined;
@@ -56,8 +59,11 @@ const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"]
 // Signs the tokens of a shop that runs without settings; production refuses to start without its own.
 const developmentSecret = "ristretto-development-secret-never-for-production";
 
+/** What production must be given: all that has no default, or the database alone for a command that needs no more. */
+export type Demand = "all" | "database";
+
 /** Takes the environment, gives the settings. Throws SettingsError naming every missing or malformed one. */
-export function readSettings(env: Record<string, string | undefined>): Settings {
+export function readSettings(env: Record<string, string | undefined>, demand: Demand = "all"): Settings {
   const problems: string[] = [];
   const production = env.NODE_ENV === "production";
 
@@ -76,10 +82,14 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
     return value;
   };
   const list = (name: string): string[] => (text(name) ?? "").split(",").flatMap((part) => part.trim() || []);
-  const url = (name: string, protocols: string[]): string | undefined => {
+  const missing = (name: string) => {
+    if (production && (demand === "all" || name === "DATABASE_URL"))
+      problems.push(`${name} is missing; production has no default for it`);
+  };
+  const url = (name: string, protocols: string[], { optional = false } = {}): string | undefined => {
     const value = text(name);
     if (value === undefined) {
-      if (production) problems.push(`${name} is missing; production has no default for it`);
+      if (!optional) missing(name);
       return undefined;
     }
     if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol))
@@ -92,11 +102,16 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
 
   let jwtSecrets = list("JWT_SECRET_KEY");
   if (jwtSecrets.length === 0) {
-    if (production) problems.push("JWT_SECRET_KEY is missing; production has no default for it");
+    missing("JWT_SECRET_KEY");
     jwtSecrets = [developmentSecret];
   }
   if (jwtSecrets.some((secret) => secret.length < 32))
     problems.push("JWT_SECRET_KEY must be at least 32 characters long (each one of a comma-separated list)");
+
+  const corsOrigins = list("CORS_ORIGINS");
+  const anyOrigin = corsOrigins.length === 1 && corsOrigins[0] === "*";
+  if (!anyOrigin && corsOrigins.some((origin) => URL.parse(origin)?.origin !== origin))
+    problems.push("CORS_ORIGINS must be * or a comma-separated list of origins such as https://shop.example");
 
   const currency = text("CURRENCY") ?? "USD";
   if (!/^[A-Z]{3}$/.test(currency)) problems.push("CURRENCY must be a three-letter code such as USD");
@@ -108,7 +123,7 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
     apiPrefix,
     logLevel: oneOf("LOG_LEVEL", "info", logLevels),
     trustProxy: integer("TRUST_PROXY", 0, 0, 10),
-    corsOrigins: list("CORS_ORIGINS"),
+    corsOrigins: anyOrigin ? "*" : corsOrigins,
     databaseUrl: url("DATABASE_URL", ["postgres:", "postgresql:"]),
     databasePoolMax: integer("DATABASE_POOL_MAX", 10, 1, 500),
     checkoutConcurrency: integer("CHECKOUT_CONCURRENCY", 20, 1, 500),
@@ -116,6 +131,7 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
     accessTokenMinutes: integer("JWT_ACCESS_TOKEN_EXPIRE_MINUTES", 30, 1, 1_440),
     refreshTokenDays: integer("JWT_REFRESH_TOKEN_EXPIRE_DAYS", 7, 1, 365),
     paymentServiceUrl: url("PAYMENT_SERVICE_URL", ["http:", "https:"]),
+    paymentRefundUrl: url("PAYMENT_REFUND_URL", ["http:", "https:"], { optional: true }),
     paymentTimeoutMs: integer("PAYMENT_TIMEOUT_MS", 10_000, 100, 60_000),
     notificationServiceUrl: url("NOTIFICATION_SERVICE_URL", ["http:", "https:"]),
     notificationTimeoutMs: integer("NOTIFICATION_TIMEOUT_MS", 15_000, 100, 60_000),

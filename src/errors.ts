@@ -107,6 +107,8 @@ export function sendProblem(cause: FastifyError | ApiError, request: FastifyRequ
   const error = toApiError(cause);
   const status = codes[error.code];
   if (status >= 500) request.log.error({ err: cause, code: error.code }, "request failed");
+  // Fastify's own refusals, of a malformed URL for one, come before the hook that sets it.
+  reply.header("x-request-id", request.id);
   if (status === 401) reply.header("www-authenticate", "Bearer");
   if (error.extra.retryAfter !== undefined) reply.header("retry-after", error.extra.retryAfter);
   // A string, for the shape of a refusal is not the route's response schema.
@@ -127,11 +129,12 @@ export function shapeErrors(app: FastifyInstance) {
 /** Answers what is no HTTP at all, or headers that are too large or too slow, for which there is no request yet. */
 export function refuseMalformedHttp(error: Error & { code?: string }, socket: Socket) {
   if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
+  const requestId = randomUUID();
   const body = JSON.stringify(
-    problem(new ApiError("validation_failed", "The request is not well-formed HTTP"), randomUUID()),
+    problem(new ApiError("validation_failed", "The request is not well-formed HTTP"), requestId),
   );
   socket.end(
     `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      `X-Request-Id: ${requestId}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }

@@ -4,6 +4,7 @@ import { buildApp } from "./app.ts";
 import { openPool } from "./db.ts";
 import { startWorker } from "./jobs.ts";
 import { isEmpty, migrate, seed } from "./migrate.ts";
+import { openDrain } from "./ops/drain.ts";
 import { openCounter } from "./orders/place.ts";
 import { complete, runProcess } from "./runtime.ts";
 
@@ -27,7 +28,8 @@ await runProcess(async ({ settings: given, log, stack }) => {
   }
 
   const app = await buildApp({ settings, sql, counter, log });
-  stack.defer(() => app.close());
+  // A payment in flight may take its whole budget, and the commit comes after it.
+  stack.defer(openDrain(app, settings.paymentTimeoutMs + 2_000));
   await app.listen({ host: settings.host, port: settings.port });
 
   const { port } = app.server.address() as AddressInfo;

@@ -3,6 +3,7 @@ import { Logger, runMigrations } from "graphile-worker";
 import { runner } from "node-pg-migrate";
 import pg from "pg";
 import type { Db } from "./db.ts";
+import { PlainError } from "./runtime.ts";
 
 const migrations = new URL("../migrations/", import.meta.url).pathname;
 const seeds = new URL("../seeds/", import.meta.url).pathname;
@@ -13,7 +14,9 @@ const migrationLock = 71_034_552;
 /** Brings the schema, the job queue's included, up to date. Safe to run twice and at once. */
 export async function migrate(databaseUrl: string) {
   const dbClient = new pg.Client({ connectionString: databaseUrl, application_name: "ristretto migrate" });
-  await dbClient.connect();
+  await dbClient.connect().catch(({ message, code }) => {
+    throw new PlainError(`No connection to the database: ${message || code}`);
+  });
   try {
     await dbClient.query("select pg_advisory_lock($1)", [migrationLock]);
     await runner({

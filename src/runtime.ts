@@ -1,15 +1,21 @@
 // What main, worker and cli share: settings, log, signals, and an orderly end.
 import { existsSync } from "node:fs";
 import { type Logger, pino } from "pino";
-import { type CompleteSettings, readSettings, type Settings, SettingsError } from "./config.ts";
+import { type CompleteSettings, type Demand, readSettings, type Settings, SettingsError } from "./config.ts";
 
 /** A terminal's Ctrl-C reaches npm and node both, and npm passes it on: within this time it is one signal. */
 const sameSignalMs = 1_000;
 
+// On top of the longest that a payment or a notification in flight may take.
+const tidyUpMs = 10_000;
+
+/** Errors whose message is all that an operator needs. */
+export class PlainError extends Error {}
+
 /**
  * Runs `body` with the settings and the log. What it defers to the stack is undone, last first, when it returns
- * false, when it throws, and when SIGTERM or SIGINT comes; then the process exits: 0, or 1 after an error. A second
- * signal ends it at once.
+ * "done", when it throws, and when a signal comes, which a body that is still starting may finish; then the process
+ * exits: 0, or 1 after an error. A second signal ends it at once. `demand` is what production must be given.
  */
 export async function runProcess(
   body: (context: {
@@ -17,12 +23,22 @@ export async function runProcess(
     log: Logger;
     stack: AsyncDisposableStack;
   }) => Promise<"stay" | "done">,
+  demand: Demand = "all",
 ) {
   const stack = new AsyncDisposableStack();
+  let starting: Promise<unknown> | undefined;
   let stoppingSince: number | undefined;
+  let log: Logger | undefined;
+  let patienceMs = tidyUpMs;
 
   async function stop(exitCode: number) {
     stoppingSince = performance.now();
+    setTimeout(() => {
+      console.error(`Not everything ended within ${patienceMs / 1_000} s`);
+      process.exit(1);
+    }, patienceMs);
+    // What is half started can't be stopped: it would be left behind.
+    await starting?.catch(() => {});
     try {
       await stack.disposeAsync();
     } catch (error) {
@@ -32,17 +48,25 @@ export async function runProcess(
     process.exit(exitCode);
   }
 
-  for (const signal of ["SIGTERM", "SIGINT"] as const)
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const)
     process.on(signal, () => {
       if (stoppingSince === undefined) stop(0);
       else if (performance.now() - stoppingSince > sameSignalMs) process.exit(1);
     });
 
+  process.on("uncaughtException", (error) => {
+    if (log) log.fatal({ err: error }, "uncaught");
+    else console.error(error);
+    if (stoppingSince === undefined) stop(1);
+  });
+
   try {
     if (existsSync(".env")) process.loadEnvFile(".env");
-    const settings = readSettings(process.env);
-    const log = await openLog(settings);
-    if ((await body({ settings, log, stack })) === "done") await stop(0);
+    const settings = readSettings(process.env, demand);
+    patienceMs += Math.max(settings.paymentTimeoutMs, settings.notificationTimeoutMs);
+    log = await openLog(settings);
+    starting = body({ settings, log, stack });
+    if ((await starting) === "done" && stoppingSince === undefined) await stop(0);
   } catch (error) {
     if (stoppingSince !== undefined) return;
     console.error(isPlain(error) ? `\n${error.message}\n` : error);
@@ -50,11 +74,10 @@ export async function runProcess(
   }
 }
 
-/** Errors whose message is all that an operator needs. */
 const isPlain = (error: unknown): error is Error =>
   error instanceof SettingsError ||
-  (error instanceof Error &&
-    (error.name === "AlreadyRunning" || ("code" in error && error.code === "EADDRINUSE")));
+  error instanceof PlainError ||
+  (error instanceof Error && "code" in error && error.code === "EADDRINUSE");
 
 /** JSON lines; in words on a developer's terminal. */
 async function openLog({ production, logLevel }: Settings): Promise<Logger> {

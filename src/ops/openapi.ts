@@ -46,7 +46,9 @@ export async function describeApi(app: FastifyInstance, version: string) {
   await app.register(swaggerUi, { routePrefix: "/docs" });
 }
 
-const guardOf = ({ onRequest }: Pick<RouteOptions, "onRequest">) => onRequest as unknown as Guard | undefined;
+/** The guard among a route's hooks, of which plugins may add their own. */
+const guardOf = ({ onRequest }: Pick<RouteOptions, "onRequest">) =>
+  [onRequest].flat().find((hook): hook is typeof hook & Guard => hook !== undefined && "refuses" in hook);
 
 /** Every code that a route may answer with. */
 export function refusals(route: Pick<RouteOptions, "onRequest" | "schema" | "config">): Set<Code> {

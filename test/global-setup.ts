@@ -1,7 +1,7 @@
 // One PostgreSQL for the run, and in it one database with the schema, which each test file clones.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { TestProject } from "vitest/node";
 import { openPool } from "../src/db.ts";
 import { migrate } from "../src/migrate.ts";
@@ -15,6 +15,9 @@ declare module "vitest" {
 }
 
 export default async function setup(project: TestProject) {
+  // Where the processes that tests start leave word of what they ran; coverage.mjs reads it.
+  await rm("coverage/processes", { recursive: true, force: true });
+  if (project.config.coverage.enabled) process.env.NODE_V8_COVERAGE = resolve("coverage/processes");
   const folder = await mkdtemp(join(tmpdir(), "ristretto-test-"));
   // What a test writes need not survive a power cut.
   const postgres = await startPostgres(folder, {

@@ -18,6 +18,7 @@ export async function startInstance(env: Record<string, string>): Promise<Instan
   const child = spawn(process.execPath, ["src/main.ts"], {
     env: {
       PATH: process.env.PATH,
+      NODE_V8_COVERAGE: process.env.NODE_V8_COVERAGE,
       NODE_ENV: "production",
       HOST: "127.0.0.1",
       PORT: "0",

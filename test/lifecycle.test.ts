@@ -40,11 +40,11 @@ interface Command {
 const groups = new Set<number>();
 
 function npm(folder: string, script: string, env: Env = {}): Command {
-  const { PATH, HOME } = process.env as Env;
+  const { PATH, HOME, NODE_V8_COVERAGE = "" } = process.env as Env;
   // A group of its own, as a terminal gives to what it runs.
   const child: ChildProcess = spawn("npm", ["run", "--silent", script], {
     cwd: folder,
-    env: { PATH: PATH!, HOME: HOME!, PORT: "0", ...env },
+    env: { PATH: PATH!, HOME: HOME!, NODE_V8_COVERAGE, PORT: "0", ...env },
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });

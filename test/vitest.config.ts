@@ -12,7 +12,8 @@ export default defineConfig({
     coverage: {
       provider: "v8",
       include: ["src/**/*.ts"],
-      reporter: [["text", { skipFull: true }]],
+      // Put together with what the processes that the tests start have run: coverage.mjs.
+      reporter: ["json"],
     },
   },
 });

@@ -4,6 +4,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import { v7 as uuidv7 } from "uuid";
 import { authRoutes } from "./auth/routes.ts";
 import { registerTokens } from "./auth/tokens.ts";
+import { cartRoutes } from "./carts/routes.ts";
 import { catalogAdminRoutes } from "./catalog/admin-routes.ts";
 import { catalogRoutes } from "./catalog/routes.ts";
 import { Product } from "./catalog/schemas.ts";
@@ -90,6 +91,7 @@ export async function buildApp({ settings, sql, counter, log }: Shop) {
   await app.register(catalogRoutes, { prefix });
   await app.register(catalogAdminRoutes, { prefix });
   await app.register(orderRoutes, { prefix, counter });
+  await app.register(cartRoutes, { prefix });
   await app.register(notificationRoutes, { prefix });
   return app;
 }

@@ -4,6 +4,11 @@ import { codes } from "./errors.ts";
 import { notNull } from "./validation.ts";
 
 export const Id = Type.String({ format: "uuid" });
+/** In a path; `me` is the signed-in user, and an id by the time that a handler sees it. */
+export const UserId = Type.String({
+  pattern: "^(me|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$",
+  description: "A user's id, or `me`",
+});
 export const Time = Type.String({ format: "date-time", description: "RFC 3339, UTC" });
 export const Cents = Type.Integer({ minimum: 0, description: "Money in cents" });
 export const text = (maxLength: number, options: StringOptions = {}) =>

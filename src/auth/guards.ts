@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { ApiError, type Code } from "../errors.ts";
 import { findRole, type Role } from "../users/queries.ts";
+import { isUuid } from "../validation.ts";
 import { readAccessToken } from "./tokens.ts";
 
 /** A guard, with the codes that it refuses with, for the OpenAPI document. */
@@ -38,6 +39,25 @@ function requireRole(...roles: Role[]): Guard {
 
 export const requireStaff = requireRole("barista", "manager");
 export const requireManager = requireRole("manager");
+
+/**
+ * The user whom the path's `user_id` names, or a manager. `me` becomes the signed-in user's id, for the handler. For
+ * everybody else what belongs to that user isn't there.
+ */
+export const requireSelfOrManager: Guard = Object.assign(
+  async (request: FastifyRequest, reply: FastifyReply) => {
+    await requireUser(request, reply);
+    request.user.role = await currentRole(request);
+    const params = request.params as { user_id: string };
+    if (params.user_id === "me") params.user_id = request.user.id;
+    const { user_id } = params;
+    // What is no id at all is refused by its schema.
+    if (user_id.toLowerCase() === request.user.id || !isUuid(user_id)) return;
+    const known = request.user.role === "manager" && (await findRole(request.server.sql, user_id));
+    if (!known) throw new ApiError("not_found", "User not found");
+  },
+  { refuses: ["unauthorized" as const, "not_found" as const] },
+);
 
 /** The signed-in user's role as the database has it; throws `unauthorized` for one who left. */
 async function currentRole(request: FastifyRequest): Promise<Role> {

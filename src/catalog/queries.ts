@@ -2,9 +2,9 @@ import type { Db } from "../db.ts";
 import type { PageRequest } from "../paging.ts";
 import type { Product } from "./schemas.ts";
 
-/** The products of these ids that are on the menu, in no order, each with all that can be chosen. */
-export const findProductsOnMenu = (sql: Db, ids: string[]) => sql<Product[]>`
-  select * from product_details where id = any(${ids}::uuid[]) and archived_at is null`;
+/** The products of these ids, archived ones too, in no order, each with all that can be chosen. */
+export const findProducts = (sql: Db, ids: string[]) => sql<Product[]>`
+  select * from product_details where id = any(${ids}::uuid[])`;
 
 /** The whole menu, as one row. */
 export async function findMenu(sql: Db): Promise<{ categories: unknown[]; products: unknown[] }> {

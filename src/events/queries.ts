@@ -6,6 +6,7 @@ export type EventType =
   | "order.status_changed"
   | "order.canceled"
   | "payment.refunded"
+  | "cart.updated"
   | "menu.changed";
 
 /** Writes what happened; in the transaction of the change, so that it is known exactly when the change is true. */

@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from "fastify";
 import { v7 as uuidv7 } from "uuid";
-import { findProductsOnMenu } from "../catalog/queries.ts";
+import { findProducts } from "../catalog/queries.ts";
 import type { CompleteSettings } from "../config.ts";
 import { type Db, openPool, type Pool } from "../db.ts";
 import { ApiError } from "../errors.ts";
@@ -15,7 +15,7 @@ import { checkPlacement, checkSchedule } from "./fulfillment.ts";
 import { lockNumber, type PlacementKey } from "./idempotency.ts";
 import { priceOrder } from "./pricing.ts";
 import { findFinishedKey, findOrder, insertPaidOrder, tryLockKey } from "./queries.ts";
-import type { NewOrder, Order } from "./schemas.ts";
+import type { NewOrder, NewOrderLine, Order } from "./schemas.ts";
 
 /** What placing needs beside the request: its own connections, the till, and a bound on how many place at once. */
 export interface Counter extends Till {
@@ -25,8 +25,17 @@ export interface Counter extends Till {
 
 export interface Placement extends PlacementKey {
   customerId: string;
-  order: NewOrder;
+  order: Omit<NewOrder, "items">;
+  items: NewOrderLine[] | LineStore;
   log: FastifyBaseLogger;
+}
+
+/** Where the lines of a placement come from, if not with the request: a cart. */
+export interface LineStore {
+  /** Takes the store for this placement and gives its lines; none if there are none, or if another placement has it. */
+  claim: (tx: Db) => Promise<NewOrderLine[]>;
+  /** In the order's transaction: takes out what was claimed, no more and no less. */
+  takeOut: (tx: Db) => Promise<void>;
 }
 
 /**
@@ -41,17 +50,20 @@ export async function placeOrder(
   counter: Counter,
   placement: Placement,
 ): Promise<{ order: Order; replayed: boolean }> {
-  const { customerId, order: request, keyHash, requestHash, log } = placement;
+  const { customerId, order: request, items: source, keyHash, requestHash, log } = placement;
   checkPlacement(request);
 
   return counter.admission.run(() =>
     counter.checkout.begin(async (tx) => {
       // 1. Key, 2. Price: one packet. The statements run in this order and each sees what was committed before it,
       // so whoever gets the lock also sees the order of the one who had it.
-      const [key, role, products] = await Promise.all([
+      const given = Array.isArray(source) ? source : undefined;
+      const store = Array.isArray(source) ? undefined : source;
+      const [key, role, known, stored] = await Promise.all([
         claimKey(tx, customerId, keyHash),
         findRole(tx, customerId),
-        findProductsOnMenu(tx, [...new Set(request.items.map((item) => item.product_id))]),
+        given && findProducts(tx, productIds(given)),
+        store?.claim(tx),
       ]);
       if (!role) throw new ApiError("unauthorized", "This account is gone");
 
@@ -65,7 +77,10 @@ export async function placeOrder(
 
       const fulfillment = request.fulfillment ?? { type: "pickup" as const };
       checkSchedule(fulfillment);
-      const { lines, total } = priceOrder(request.items, products, request.total_cents);
+      const items = given ?? stored ?? [];
+      if (items.length === 0) throw new ApiError("cart_empty", "There is nothing in the cart");
+      const products = known ?? (await findProducts(tx, productIds(items)));
+      const { lines, total } = priceOrder(items, products, request.total_cents);
 
       // 3. Charge. A charge that an earlier try left behind is asked for again under its own id; not if its refund
       // has begun, and not if the price is another one now: then it must be settled before the key goes on.
@@ -95,10 +110,13 @@ export async function placeOrder(
         provider_response: response,
       });
       if (!order) throw beingSettled();
+      await store?.takeOut(tx);
       return { order, replayed: false };
     }),
   );
 }
+
+const productIds = (items: NewOrderLine[]) => [...new Set(items.map((item) => item.product_id))];
 
 /** Tries for the key's lock, then looks at what it has made or left behind. Without a key there is nothing to claim. */
 async function claimKey(tx: Db, customerId: string, keyHash: Buffer | null) {

@@ -6,16 +6,29 @@ import type { NewOrderLine, OrderItem } from "./schemas.ts";
 /** A line as a receipt will show it, without the id that it gets when it is placed. */
 export type PricedLine = Omit<OrderItem, "id">;
 
-/** `invalid`: it never could be had like this. `sold_out`: not now. */
-export type LineProblem = { code: "invalid" | "sold_out"; path: string; message: string };
+/** Why a line can't be had: the product or variation is gone, its options are not a choice, or not now. */
+export type LineProblem = {
+  code: "archived" | "invalid_options" | "sold_out";
+  path: string;
+  message: string;
+};
 
 const maxTotalCents = 2_147_483_647;
 
-/** Takes a line and its product, if that is on the menu; gives its price, or every reason why there is none. */
+/** Takes a line and its product, if there is one; gives its price, or every reason why there is none. */
 export function priceLine(line: NewOrderLine, product: Product | undefined): PricedLine | LineProblem[] {
-  if (!product) return [{ code: "invalid", path: "/product_id", message: "There is no such product" }];
+  if (!product || product.archived_at)
+    return [
+      {
+        code: "archived",
+        path: "/product_id",
+        message: product ? `${product.name} is no longer on the menu` : "There is no such product",
+      },
+    ];
   const problems: LineProblem[] = [];
-  const invalid = (path: string, message: string) => problems.push({ code: "invalid", path, message });
+  const archived = (path: string, message: string) => problems.push({ code: "archived", path, message });
+  const invalid = (path: string, message: string) =>
+    problems.push({ code: "invalid_options", path, message });
   const soldOut = (path: string, name: string) =>
     problems.push({ code: "sold_out", path, message: `${name} is sold out` });
 
@@ -25,7 +38,7 @@ export function priceLine(line: NewOrderLine, product: Product | undefined): Pri
   if (line.variation_id === undefined) {
     if (product.variations.length > 0)
       invalid("/variation_id", `${product.name} comes in variations: choose one`);
-  } else if (!variation) invalid("/variation_id", `${product.name} has no such variation`);
+  } else if (!variation) archived("/variation_id", `${product.name} has no such variation`);
   else if (!variation.available) soldOut("/variation_id", `${product.name}, ${variation.name},`);
 
   const chosen = (line.option_ids ?? []).map((id) => id.toLowerCase());
@@ -78,7 +91,7 @@ export function priceOrder(lines: NewOrderLine[], products: Product[], expected:
     if (!Array.isArray(result)) priced.push(result);
     else
       for (const { code, path, message } of result)
-        (code === "invalid" ? invalid : soldOut).push({ path: `/items/${index}${path}`, message });
+        (code === "sold_out" ? soldOut : invalid).push({ path: `/items/${index}${path}`, message });
   });
   if (invalid.length > 0) throw refusedLines("invalid_item", invalid);
   if (soldOut.length > 0) throw refusedLines("sold_out", soldOut);

@@ -44,6 +44,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
         ...readPlacementKey(request.headers["idempotency-key"], request.body),
         customerId: request.user.id,
         order: request.body,
+        items: request.body.items,
         log: request.log,
       });
       if (replayed) return reply.header("idempotent-replayed", "true").send(order);

@@ -1,0 +1,175 @@
+// A cart is priced whenever it is read, with the code that prices an order.
+import { findProducts } from "../catalog/queries.ts";
+import type { Product } from "../catalog/schemas.ts";
+import { brokenConstraint, type Db, type Pool } from "../db.ts";
+import { ApiError } from "../errors.ts";
+import { insertEvent } from "../events/queries.ts";
+import type { LineStore } from "../orders/place.ts";
+import { priceLine, priceOrder } from "../orders/pricing.ts";
+import type { NewOrderLine, Order } from "../orders/schemas.ts";
+import {
+  addCartLine,
+  type CartLine,
+  findCart,
+  listCartLines,
+  lockCart,
+  takeOutOfCart,
+  tryClaimCart,
+} from "./queries.ts";
+import type { Cart, CartItem, CartProblem } from "./schemas.ts";
+
+/** An order has no more lines either. */
+const maxLines = 50;
+
+/** The user's cart, priced as an order would be now; empty, without an id, before there is one. */
+export async function readCart(sql: Db, userId: string): Promise<Cart> {
+  const [cart, lines] = await Promise.all([findCart(sql, userId), listCartLines(sql, userId)]);
+  const products = new Map(
+    (await findProducts(sql, productIds(lines))).map((product) => [product.id, product]),
+  );
+  const priced = lines.map((line) => priceCartLine(line, products.get(line.product_id)));
+  return {
+    id: cart?.id ?? null,
+    items: priced.map(({ item }) => item),
+    total_cents: priced.reduce((sum, { item }) => sum + (item.total_cents ?? 0), 0),
+    problems: priced.flatMap(({ problems }) => problems),
+  };
+}
+
+function priceCartLine(
+  line: CartLine,
+  product: Product | undefined,
+): { item: CartItem; problems: CartProblem[] } {
+  const { id, product_id, variation_id, option_ids, quantity, seen_price_cents } = line;
+  const notes = line.notes || null;
+  const price = priceLine(toOrderLine(line), product);
+  if (Array.isArray(price)) {
+    const options = (product?.option_groups ?? []).flatMap((group) => group.options);
+    const item = {
+      ...{
+        id,
+        product_id,
+        variation_id,
+        option_ids,
+        quantity,
+        notes,
+        unit_price_cents: null,
+        total_cents: null,
+      },
+      product_name: product?.name ?? null,
+      variation_name: product?.variations.find((variation) => variation.id === variation_id)?.name ?? null,
+      options: options.filter((option) => option_ids.includes(option.id)),
+    };
+    // One problem of each code is enough to tell a customer what to do.
+    const byCode = new Map(price.map(({ code, message }) => [code, { item_id: id, code, message }]));
+    return { item, problems: [...byCode.values()] };
+  }
+  const { unit_price_cents } = price;
+  const message = `${price.product_name} cost ${seen_price_cents} cents when it was added, and ${unit_price_cents} now`;
+  const problems: CartProblem[] =
+    unit_price_cents === seen_price_cents ? [] : [{ item_id: id, code: "price_changed", message }];
+  return { item: { id, option_ids, ...price }, problems };
+}
+
+const toOrderLine = ({ product_id, variation_id, option_ids, quantity, notes }: CartLine): NewOrderLine => ({
+  product_id,
+  ...(variation_id && { variation_id }),
+  option_ids,
+  quantity,
+  ...(notes && { notes }),
+});
+
+const productIds = (lines: { product_id: string }[]) => [
+  ...new Set(lines.map(({ product_id }) => product_id)),
+];
+
+/**
+ * Runs one change of a user's cart, which gives the id of the cart that it changed, and says so in the same
+ * transaction. Throws `not_found` if it changed none, and `quantity_limit` for a line of more than 100.
+ */
+export async function changeCart(sql: Pool, userId: string, change: (tx: Db) => Promise<string | undefined>) {
+  try {
+    await sql.begin(async (tx) => {
+      const cartId = await change(tx);
+      if (!cartId) throw new ApiError("not_found", "There is no such line in the cart");
+      await announce(tx, userId, cartId);
+    });
+  } catch (error) {
+    if (brokenConstraint(error) === "cart_items_quantity_is_one_to_a_hundred")
+      throw new ApiError("quantity_limit", "A line has at most 100 of a product");
+    throw error;
+  }
+}
+
+const announce = (tx: Db, userId: string, cartId: string) =>
+  insertEvent(tx, { type: "cart.updated", subject_id: cartId, data: { cart_id: cartId, user_id: userId } });
+
+/**
+ * Adds a line to the user's cart, made if missing; gives the line's and the cart's id. Throws `invalid_item` and
+ * `sold_out` as an order's line would, and `quantity_limit` past 50 lines: the transaction must be rolled back.
+ */
+export async function addToCart(
+  tx: Db,
+  userId: string,
+  line: NewOrderLine,
+): Promise<{ id: string; cartId: string }> {
+  const [cart, products] = await Promise.all([lockCart(tx, userId), findProducts(tx, [line.product_id])]);
+  const { lines } = priceOrder([line], products, undefined);
+  const { product_id, variation_id, options, quantity, notes, unit_price_cents } = lines[0]!;
+  const option_ids = options.map(({ id }) => id).sort();
+  const stored = { product_id, variation_id, option_ids, quantity, notes: notes ?? "" };
+  const added = await addCartLine(tx, cart.id, { ...stored, seen_price_cents: unit_price_cents }, maxLines);
+  if (!added) throw new ApiError("quantity_limit", `A cart has at most ${maxLines} lines`);
+  return { id: added.id, cartId: cart.id };
+}
+
+/** The user's cart as a placement sees it: its lines at the moment of the claim, and those alone are taken out. */
+export function cartStore(userId: string): LineStore {
+  let claimed: CartLine[] = [];
+  return {
+    async claim(tx) {
+      const [mine, lines] = await Promise.all([tryClaimCart(tx, userId), listCartLines(tx, userId)]);
+      claimed = mine ? lines : [];
+      return claimed.map(toOrderLine);
+    },
+    async takeOut(tx) {
+      const bought = claimed.map(({ id, quantity }) => ({ id, quantity }));
+      await Promise.all([takeOutOfCart(tx, bought), announce(tx, userId, claimed[0]!.cart_id)]);
+    },
+  };
+}
+
+/** What of an order can still be had, added to its customer's cart; gives what can't. Throws `quantity_limit`. */
+export async function reorder(sql: Pool, userId: string, order: Order): Promise<Skipped[]> {
+  const products = new Map(
+    (await findProducts(sql, productIds(order.items))).map((product) => [product.id, product]),
+  );
+  const skipped: Skipped[] = [];
+  const wanted = order.items.flatMap(
+    ({ product_id, variation_id, options, quantity, notes, product_name }) => {
+      const line = {
+        product_id,
+        ...(variation_id && { variation_id }),
+        option_ids: options.map(({ id }) => id),
+        quantity,
+        ...(notes && { notes }),
+      };
+      const price = priceLine(line, products.get(product_id));
+      if (!Array.isArray(price)) return [line];
+      skipped.push({ product_name, code: price[0]!.code });
+      return [];
+    },
+  );
+  if (wanted.length > 0)
+    await changeCart(sql, userId, async (tx) => {
+      let cartId: string | undefined;
+      for (const line of wanted) ({ cartId } = await addToCart(tx, userId, line));
+      return cartId;
+    });
+  return skipped;
+}
+
+export interface Skipped {
+  product_name: string;
+  code: CartProblem["code"];
+}

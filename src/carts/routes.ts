@@ -1,0 +1,220 @@
+// A user's cart. It holds wishes, not prices: it is priced whenever it is read, and checked out by the one placement.
+import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import { requireSelfOrManager } from "../auth/guards.ts";
+import { ApiError } from "../errors.ts";
+import { Page, pageQuery, readPage, toPage } from "../paging.ts";
+import { Id, ref, UserId } from "../schemas.ts";
+import { addToCart, changeCart, readCart } from "./cart.ts";
+import { deleteCart, deleteCartLine, deleteCartLines, insertCart, setCartLineQuantity } from "./queries.ts";
+import { Cart, CartItem, CartItemPatch, CartProblem, NewCartItem } from "./schemas.ts";
+
+const tags = ["carts"];
+const params = Type.Object({ user_id: UserId });
+const itemParams = Type.Object({ user_id: UserId, item_id: Id });
+
+export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  app.addSchema(CartItem);
+  app.addSchema(CartProblem);
+  app.addSchema(Cart);
+
+  app.post(
+    "/users/:user_id/cart",
+    {
+      onRequest: requireSelfOrManager,
+      config: { refuses: ["cart_exists"] },
+      schema: {
+        operationId: "createCart",
+        tags,
+        summary: "Make an empty cart; adding the first item does so too",
+        params,
+        response: { 201: ref(Cart) },
+      },
+    },
+    async (request, reply) => {
+      const { user_id } = request.params;
+      await changeCart(app.sql, user_id, async (tx) => {
+        const cart = await insertCart(tx, user_id);
+        if (!cart) throw new ApiError("cart_exists", "There is a cart already");
+        return cart.id;
+      });
+      return reply.code(201).send(await readCart(app.sql, user_id));
+    },
+  );
+
+  app.get(
+    "/users/:user_id/cart",
+    {
+      onRequest: requireSelfOrManager,
+      schema: {
+        operationId: "readCart",
+        tags,
+        summary: "The cart, priced as an order would be now",
+        params,
+        response: { 200: ref(Cart) },
+      },
+    },
+    async (request) => readCart(app.sql, request.params.user_id),
+  );
+
+  app.delete(
+    "/users/:user_id/cart",
+    {
+      onRequest: requireSelfOrManager,
+      schema: {
+        operationId: "deleteCart",
+        tags,
+        summary: "Throw the cart away, if there is one",
+        params,
+        response: { 204: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      const { user_id } = request.params;
+      await changeCart(app.sql, user_id, (tx) => deleteCart(tx, user_id)).catch(unlessThereWasNone);
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.get(
+    "/users/:user_id/cart/items",
+    {
+      onRequest: requireSelfOrManager,
+      config: { refuses: ["invalid_cursor"] },
+      schema: {
+        operationId: "listCartItems",
+        tags,
+        summary: "The cart's lines, newest first",
+        params,
+        querystring: Type.Object(pageQuery),
+        response: { 200: Page(ref(CartItem)) },
+      },
+    },
+    async (request) => {
+      const page = readPage(request.query);
+      const { items } = await readCart(app.sql, request.params.user_id);
+      // At most 50: priced together, and then paged.
+      const after = items.reverse().filter(({ id }) => !page.after || id < page.after);
+      return toPage(after.slice(0, page.limit + 1), page);
+    },
+  );
+
+  app.post(
+    "/users/:user_id/cart/items",
+    {
+      onRequest: requireSelfOrManager,
+      config: { refuses: ["invalid_item", "sold_out", "quantity_limit"] },
+      schema: {
+        operationId: "addCartItem",
+        tags,
+        summary: "Add a line; the same line again adds its quantity",
+        params,
+        body: NewCartItem,
+        response: { 201: ref(CartItem) },
+      },
+    },
+    async (request, reply) => {
+      const { user_id } = request.params;
+      let itemId = "";
+      await changeCart(app.sql, user_id, async (tx) => {
+        const { id, cartId } = await addToCart(tx, user_id, request.body);
+        itemId = id;
+        return cartId;
+      });
+      const location = `${app.settings.apiPrefix}/users/${user_id}/cart/items/${itemId}`;
+      return reply
+        .code(201)
+        .header("location", location)
+        .send(await readCartItem(user_id, itemId));
+    },
+  );
+
+  app.delete(
+    "/users/:user_id/cart/items",
+    {
+      onRequest: requireSelfOrManager,
+      schema: {
+        operationId: "deleteCartItems",
+        tags,
+        summary: "Empty the cart",
+        params,
+        response: { 204: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      const { user_id } = request.params;
+      await changeCart(app.sql, user_id, (tx) => deleteCartLines(tx, user_id)).catch(unlessThereWasNone);
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.get(
+    "/users/:user_id/cart/items/:item_id",
+    {
+      onRequest: requireSelfOrManager,
+      schema: {
+        operationId: "readCartItem",
+        tags,
+        summary: "One line of the cart",
+        params: itemParams,
+        response: { 200: ref(CartItem) },
+      },
+    },
+    async (request) => readCartItem(request.params.user_id, request.params.item_id),
+  );
+
+  app.patch(
+    "/users/:user_id/cart/items/:item_id",
+    {
+      onRequest: requireSelfOrManager,
+      schema: {
+        operationId: "changeCartItem",
+        tags,
+        summary: "Change a line's quantity; 0 removes it",
+        params: itemParams,
+        body: CartItemPatch,
+        response: { 200: ref(CartItem), 204: Type.Null({ description: "The line is gone" }) },
+      },
+    },
+    async (request, reply) => {
+      const { user_id, item_id } = request.params;
+      const { quantity } = request.body;
+      await changeCart(app.sql, user_id, (tx) =>
+        quantity === 0
+          ? deleteCartLine(tx, user_id, item_id)
+          : setCartLineQuantity(tx, user_id, item_id, quantity),
+      );
+      return quantity === 0 ? reply.code(204).send(null) : readCartItem(user_id, item_id);
+    },
+  );
+
+  app.delete(
+    "/users/:user_id/cart/items/:item_id",
+    {
+      onRequest: requireSelfOrManager,
+      schema: {
+        operationId: "deleteCartItem",
+        tags,
+        summary: "Remove a line",
+        params: itemParams,
+        response: { 204: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      const { user_id, item_id } = request.params;
+      await changeCart(app.sql, user_id, (tx) => deleteCartLine(tx, user_id, item_id));
+      return reply.code(204).send(null);
+    },
+  );
+
+  async function readCartItem(userId: string, itemId: string): Promise<CartItem> {
+    const { items } = await readCart(app.sql, userId);
+    const item = items.find(({ id }) => id === itemId.toLowerCase());
+    if (!item) throw new ApiError("not_found", "There is no such line in the cart");
+    return item;
+  }
+};
+
+/** To throw away what isn't there is no error. */
+const unlessThereWasNone = (error: unknown) => {
+  if (!(error instanceof ApiError && error.code === "not_found")) throw error;
+};

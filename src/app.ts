@@ -5,6 +5,7 @@ import { v7 as uuidv7 } from "uuid";
 import { authRoutes } from "./auth/routes.ts";
 import { registerTokens } from "./auth/tokens.ts";
 import { cartRoutes } from "./carts/routes.ts";
+import { Cart, CartItem, CartProblem } from "./carts/schemas.ts";
 import { catalogAdminRoutes } from "./catalog/admin-routes.ts";
 import { catalogRoutes } from "./catalog/routes.ts";
 import { Product } from "./catalog/schemas.ts";
@@ -15,8 +16,11 @@ import { notificationRoutes } from "./notifications/routes.ts";
 import { healthRoutes } from "./ops/health.ts";
 import { describeApi } from "./ops/openapi.ts";
 import { rootRoute } from "./ops/root.ts";
+import { customerOrderRoutes } from "./orders/customer-routes.ts";
 import type { Counter } from "./orders/place.ts";
 import { orderRoutes } from "./orders/routes.ts";
+import { Order } from "./orders/schemas.ts";
+import { paymentRoutes } from "./payments/routes.ts";
 import { strictValidator } from "./validation.ts";
 
 declare module "fastify" {
@@ -83,7 +87,8 @@ export async function buildApp({ settings, sql, counter, log }: Shop) {
   await registerTokens(app, settings.jwtSecrets, settings.accessTokenMinutes);
   await describeApi(app, version);
 
-  app.addSchema(Product);
+  // Those that several rooms answer with.
+  for (const entity of [Product, Order, Cart, CartItem, CartProblem]) app.addSchema(entity);
   const prefix = settings.apiPrefix;
   await app.register(rootRoute);
   await app.register(healthRoutes, { prefix });
@@ -92,6 +97,8 @@ export async function buildApp({ settings, sql, counter, log }: Shop) {
   await app.register(catalogAdminRoutes, { prefix });
   await app.register(orderRoutes, { prefix, counter });
   await app.register(cartRoutes, { prefix });
+  await app.register(customerOrderRoutes, { prefix, counter });
+  await app.register(paymentRoutes, { prefix });
   await app.register(notificationRoutes, { prefix });
   return app;
 }

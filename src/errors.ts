@@ -65,6 +65,8 @@ export class ApiError extends Error {
   }
 }
 
+export const notFound = (what: string) => new ApiError("not_found", `${what} not found`);
+
 /** A 400 that names one field. */
 export const badField = (path: string, message: string) =>
   new ApiError("validation_failed", `${path} ${message}`, { errors: [{ path, message }] });

@@ -1,5 +1,5 @@
 import { type TSchema, TypeBoxValidatorCompiler } from "@fastify/type-provider-typebox";
-import { FormatRegistry, Kind, TypeRegistry } from "@sinclair/typebox";
+import { FormatRegistry, Kind, OptionalKind, TypeRegistry } from "@sinclair/typebox";
 import { DefaultErrorFunction, SetErrorFunction, ValueErrorType } from "@sinclair/typebox/errors";
 import { Value } from "@sinclair/typebox/value";
 import type { FastifySchemaCompiler } from "fastify";
@@ -78,6 +78,8 @@ export const strictValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpPa
   if (schema[Kind] === undefined) throw new Error(`${method} ${url}: ${httpPart} is no TypeBox schema`);
   const check = TypeBoxValidatorCompiler({ schema, method, url, httpPart: "body" });
   return (input: unknown) => {
+    // Fastify's word for no body at all.
+    if (input === null && schema[OptionalKind]) return { value: undefined };
     const value = httpPart === "body" ? input : fromText(schema, input);
     const broken = textErrors(value);
     if (broken.length > 0) return { error: validationFailed(broken) };

@@ -130,8 +130,8 @@ test.each([
 test("after a day of tries it is due", async () => {
   await abandoned();
   shop.provider.answer = () => ({ status: 500 });
-  await claimOverduePayments(shop.sql, 10, true);
-  await shop.sql`update refunds set created_at = now() - interval '25 hours'`;
+  await claimOverduePayments(shop.sql, 10);
+  await shop.sql`update refunds set tried_since = now() - interval '25 hours'`;
   settle();
   await eventually(async () => (await ledger())?.payments[0][0] === "refund_due");
   expect((await ledger())?.refunds).toEqual(["due"]);
@@ -140,15 +140,13 @@ test("after a day of tries it is due", async () => {
 test("a charge within its budget and margin is left alone", async () => {
   await abandoned();
   await shop.sql`update payments set attempted_at = now() - interval '10 seconds'`;
-  expect(await claimOverduePayments(shop.sql, 11, true)).toEqual([]);
-  expect(await claimOverduePayments(shop.sql, 9, true)).toHaveLength(1);
+  expect(await claimOverduePayments(shop.sql, 11)).toEqual([]);
+  expect(await claimOverduePayments(shop.sql, 9)).toHaveLength(1);
 });
 
 test("ten reconcilers at once make one refund, and one of them sends it", async () => {
   await abandoned();
-  const claims = await Promise.all(
-    Array.from({ length: 10 }, () => claimOverduePayments(shop.sql, 10, true)),
-  );
+  const claims = await Promise.all(Array.from({ length: 10 }, () => claimOverduePayments(shop.sql, 10)));
   expect(claims.flat()).toHaveLength(1);
   expect(await shop.sql`select from refunds`).toHaveLength(1);
   const leases = await Promise.all(Array.from({ length: 10 }, () => leaseRefunds(shop.sql, 5)));
@@ -173,7 +171,7 @@ test("a commit that comes too late finds its charge taken: no order, and the cha
   });
   await eventually(() => shop.provider.calls.length === 1);
   await shop.sql`update payments set attempted_at = now() - interval '1 hour'`;
-  expect(await claimOverduePayments(shop.sql, 10, true)).toHaveLength(1);
+  expect(await claimOverduePayments(shop.sql, 10)).toHaveLength(1);
   claim();
   expectProblem(await placing, 409, "idempotency_in_progress");
   expect(await shop.sql`select from orders`).toHaveLength(0);
@@ -194,9 +192,9 @@ test("a charge whose order is being committed is skipped, and is the order's", a
       insert into orders (id, customer_id, total_cents, fulfillment)
       values (${id}, ${payment.customer_id}, 450, '{"type":"pickup"}')`;
     await tx`update payments set order_id = ${id}, status = 'succeeded' where id = ${payment.id}`;
-    expect(await claimOverduePayments(shop.sql, 10, true)).toEqual([]);
+    expect(await claimOverduePayments(shop.sql, 10)).toEqual([]);
   });
-  expect(await claimOverduePayments(shop.sql, 10, true)).toEqual([]);
+  expect(await claimOverduePayments(shop.sql, 10)).toEqual([]);
   expect(await ledger()).toEqual({ payments: [["succeeded", true]], refunds: null, out_of_balance: null });
 });
 

@@ -1,6 +1,6 @@
 // Who may call a route: named in its `onRequest`, so that it runs before anything of the request is judged.
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { ApiError, type Code } from "../errors.ts";
+import { ApiError, type Code, notFound } from "../errors.ts";
 import { findRole, type Role } from "../users/queries.ts";
 import { isUuid } from "../validation.ts";
 import { readAccessToken } from "./tokens.ts";
@@ -54,13 +54,13 @@ export const requireSelfOrManager: Guard = Object.assign(
     // What is no id at all is refused by its schema.
     if (user_id.toLowerCase() === request.user.id || !isUuid(user_id)) return;
     const known = request.user.role === "manager" && (await findRole(request.server.sql, user_id));
-    if (!known) throw new ApiError("not_found", "User not found");
+    if (!known) throw notFound("User");
   },
   { refuses: ["unauthorized" as const, "not_found" as const] },
 );
 
 /** The signed-in user's role as the database has it; throws `unauthorized` for one who left. */
-async function currentRole(request: FastifyRequest): Promise<Role> {
+export async function currentRole(request: FastifyRequest): Promise<Role> {
   const role = await findRole(request.server.sql, request.user.id);
   if (!role) throw new ApiError("unauthorized", "This account is gone");
   return role;

@@ -2,7 +2,7 @@
 import { findProducts } from "../catalog/queries.ts";
 import type { Product } from "../catalog/schemas.ts";
 import { brokenConstraint, type Db, type Pool } from "../db.ts";
-import { ApiError } from "../errors.ts";
+import { ApiError, notFound } from "../errors.ts";
 import { insertEvent } from "../events/queries.ts";
 import type { LineStore } from "../orders/place.ts";
 import { priceLine, priceOrder } from "../orders/pricing.ts";
@@ -91,7 +91,7 @@ export async function changeCart(sql: Pool, userId: string, change: (tx: Db) => 
   try {
     await sql.begin(async (tx) => {
       const cartId = await change(tx);
-      if (!cartId) throw new ApiError("not_found", "There is no such line in the cart");
+      if (!cartId) throw notFound("Cart item");
       await announce(tx, userId, cartId);
     });
   } catch (error) {

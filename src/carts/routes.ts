@@ -1,22 +1,18 @@
 // A user's cart. It holds wishes, not prices: it is priced whenever it is read, and checked out by the one placement.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireSelfOrManager } from "../auth/guards.ts";
-import { ApiError } from "../errors.ts";
+import { ApiError, notFound } from "../errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
 import { Id, ref, UserId } from "../schemas.ts";
 import { addToCart, changeCart, readCart } from "./cart.ts";
 import { deleteCart, deleteCartLine, deleteCartLines, insertCart, setCartLineQuantity } from "./queries.ts";
-import { Cart, CartItem, CartItemPatch, CartProblem, NewCartItem } from "./schemas.ts";
+import { Cart, CartItem, CartItemPatch, NewCartItem } from "./schemas.ts";
 
 const tags = ["carts"];
 const params = Type.Object({ user_id: UserId });
 const itemParams = Type.Object({ user_id: UserId, item_id: Id });
 
 export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  app.addSchema(CartItem);
-  app.addSchema(CartProblem);
-  app.addSchema(Cart);
-
   app.post(
     "/users/:user_id/cart",
     {
@@ -209,7 +205,7 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
   async function readCartItem(userId: string, itemId: string): Promise<CartItem> {
     const { items } = await readCart(app.sql, userId);
     const item = items.find(({ id }) => id === itemId.toLowerCase());
-    if (!item) throw new ApiError("not_found", "There is no such line in the cart");
+    if (!item) throw notFound("Cart item");
     return item;
   }
 };

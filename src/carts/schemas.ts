@@ -1,7 +1,7 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
 import { NewOrderLine } from "../orders/schemas.ts";
-import { Cents, Id, Nullable, OneOf } from "../schemas.ts";
+import { Cents, Id, Nullable, OneOf, ref } from "../schemas.ts";
 
 export const NewCartItem = NewOrderLine;
 
@@ -38,9 +38,9 @@ export type CartProblem = Static<typeof CartProblem>;
 
 const cart = {
   id: Nullable(Id),
-  items: Type.Array(CartItem),
+  items: Type.Array(ref(CartItem)),
   total_cents: Type.Integer({ minimum: 0, description: "Of the lines that can be had" }),
-  problems: Type.Array(CartProblem),
+  problems: Type.Array(ref(CartProblem)),
 };
 
 export const Cart = Type.Object(cart, { $id: "Cart" });

@@ -1,7 +1,7 @@
 // The office's side of the catalog. Nothing is deleted: what is left out or removed is archived.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
-import { ApiError } from "../errors.ts";
+import { notFound } from "../errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
 import { Id, ref, text } from "../schemas.ts";
 import {
@@ -83,7 +83,7 @@ export const catalogAdminRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const product = await findProduct(app.sql, request.params.product_id);
-      if (!product) throw new ApiError("not_found", "Product not found");
+      if (!product) throw notFound("Product");
       reply.header("etag", versionTag(product));
       return product;
     },

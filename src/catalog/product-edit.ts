@@ -1,7 +1,7 @@
 // Editing a product with all that is below it in one request.
 import { v7 as uuidv7 } from "uuid";
 import { brokenConstraint, type Db, type Pool } from "../db.ts";
-import { ApiError, badField, type FieldError } from "../errors.ts";
+import { ApiError, badField, type FieldError, notFound } from "../errors.ts";
 import { insertEvent } from "../events/queries.ts";
 import {
   archiveProduct,
@@ -98,7 +98,7 @@ const listsOfNames: Record<string, string> = {
 /** Locks the product before it is read, so that two managers at once take turns. */
 async function lock(tx: Db, id: string, expectedVersions: IfMatch): Promise<Product> {
   const locked = await lockProductOnMenu(tx, id);
-  if (!locked) throw new ApiError("not_found", "Product not found");
+  if (!locked) throw notFound("Product");
   if (expectedVersions && !expectedVersions.includes(versionTag(locked)))
     throw new ApiError("stale_version", `The product is at version ${locked.version} by now`);
   return (await findProduct(tx, id))!;

@@ -17,6 +17,20 @@ import { priceOrder } from "./pricing.ts";
 import { findFinishedKey, findOrder, insertPaidOrder, tryLockKey } from "./queries.ts";
 import type { NewOrder, NewOrderLine, Order } from "./schemas.ts";
 
+/** The codes of a placement, beside those of its input. */
+export const placementRefusals = [
+  "invalid_idempotency_key",
+  "invalid_item",
+  "payment_failed",
+  "payment_unconfirmed",
+  "sold_out",
+  "total_mismatch",
+  "idempotency_in_progress",
+  "idempotency_key_reused",
+  "checkout_busy",
+  "payment_provider_unavailable",
+] as const;
+
 /** What placing needs beside the request: its own connections, the till, and a bound on how many place at once. */
 export interface Counter extends Till {
   checkout: Pool;

@@ -49,16 +49,43 @@ export const listOrders = (sql: Db, { status, customer_id, from, to }: OrderFilt
   order by o.id desc
   limit ${page.limit + 1}`;
 
+/** What a customer sees of his orders: those that he has not put away. One row more than the page holds. */
+export const listHistory = (sql: Db, customerId: string, page: PageRequest) => sql<Order[]>`
+  select ${orderColumns(sql)}
+  from orders o
+  where o.customer_id = ${customerId} and o.put_away_at is null
+    ${page.after ? sql`and o.id < ${page.after}` : sql``}
+  order by o.id desc
+  limit ${page.limit + 1}`;
+
+/** Takes a customer's finished orders, or one of them, out of his list. */
+export async function putAwayOrders(sql: Db, customerId: string, id?: string) {
+  await sql`
+    update orders set put_away_at = now()
+    where customer_id = ${customerId} and put_away_at is null and status in ('delivered', 'canceled')
+      ${id ? sql`and id = ${id}` : sql``}`;
+}
+
 /** Takes the row until the transaction ends: of two who change it, the second sees what the first did. */
-export async function lockOrder(tx: Db, id: string): Promise<{ status: Status } | undefined> {
-  const [order] = await tx<{ status: Status }[]>`select status from orders where id = ${id} for update`;
+export async function lockOrder(tx: Db, id: string): Promise<LockedOrder | undefined> {
+  const [order] = await tx<LockedOrder[]>`select status, customer_id from orders where id = ${id} for update`;
   return order;
+}
+
+export interface LockedOrder {
+  status: Status;
+  customer_id: string;
 }
 
 export async function setOrderStatus(tx: Db, id: string, status: Status): Promise<Order> {
   const [order] = await tx<Order[]>`
     update orders o set status = ${status}, updated_at = now() where o.id = ${id} returning ${orderColumns(tx)}`;
   return order!;
+}
+
+export async function setOrderCanceled(tx: Db, id: string, reason: string | null) {
+  await tx`
+    update orders set status = 'canceled', cancel_reason = ${reason}, updated_at = now() where id = ${id}`;
 }
 
 /** Takes the key's lock until the transaction ends, or says at once that somebody has it. Waits on nothing. */

@@ -1,23 +1,22 @@
 // Placing an order and moving it along. One function places every order: place.ts.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
-import { isStaff, requireStaff, requireUser } from "../auth/guards.ts";
-import { ApiError } from "../errors.ts";
+import { currentRole, isStaff, requireStaff, requireUser } from "../auth/guards.ts";
+import { ApiError, badField, notFound } from "../errors.ts";
 import { insertEvent } from "../events/queries.ts";
 import { queueNotification } from "../notifications/queries.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
 import { Id, OneOf, ref } from "../schemas.ts";
+import { cancelable, cancelOrder } from "./cancel.ts";
 import { readPlacementKey } from "./idempotency.ts";
-import { type Counter, placeOrder } from "./place.ts";
+import { type Counter, placementRefusals, placeOrder } from "./place.ts";
 import { findOrder, listOrders, lockOrder, setOrderStatus } from "./queries.ts";
-import { NewOrder, Order, StatusChange } from "./schemas.ts";
+import { Cancellation, IdempotencyHeader, NewOrder, Order, StatusChange } from "./schemas.ts";
 import { next, statuses } from "./status.ts";
 
 const tags = ["orders"];
 const params = Type.Object({ order_id: Id });
 
 export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = async (app, { counter }) => {
-  app.addSchema(Order);
-
   app.post(
     "/orders",
     {
@@ -30,11 +29,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
         description:
           "With an Idempotency-Key the request can be sent again safely: the same key and request give the same " +
           "order (200, `Idempotent-Replayed: true`) for 24 hours, and nobody is charged twice.",
-        headers: Type.Object({
-          "idempotency-key": Type.Optional(
-            Type.String({ description: "1 to 255 visible ASCII characters; yours alone" }),
-          ),
-        }),
+        headers: IdempotencyHeader,
         body: NewOrder,
         response: { 200: ref(Order), 201: ref(Order) },
       },
@@ -68,7 +63,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
     async (request) => {
       const order = await findOrder(app.sql, request.params.order_id);
       const mine = order?.customer_id === request.user.id;
-      if (!order || !(mine || (await isStaff(request)))) throw orderNotFound();
+      if (!order || !(mine || (await isStaff(request)))) throw notFound("Order");
       return order;
     },
   );
@@ -92,7 +87,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
       const { status: to } = request.body;
       return app.sql.begin(async (tx) => {
         const locked = await lockOrder(tx, order_id);
-        if (!locked) throw orderNotFound();
+        if (!locked) throw notFound("Order");
         const from = locked.status;
         if (next[from] !== to)
           throw new ApiError("invalid_transition", `Invalid transition from ${from} to ${to}`);
@@ -106,6 +101,39 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
           queueNotification(tx, order_id, to),
         ]);
         return order;
+      });
+    },
+  );
+
+  app.post(
+    "/orders/:order_id/cancel",
+    {
+      onRequest: requireUser,
+      config: { refuses: ["forbidden", "not_found", "too_late"] },
+      schema: {
+        operationId: "cancelOrder",
+        tags,
+        summary: "Cancel an order and give its payment back",
+        description: "Its owner while it is waiting; a manager, with a reason, until it is delivered.",
+        params,
+        body: Type.Optional(Cancellation),
+        response: { 200: ref(Order) },
+      },
+    },
+    async (request) => {
+      const { order_id } = request.params;
+      const reason = request.body?.reason ?? null;
+      const role = await currentRole(request);
+      return app.sql.begin(async (tx) => {
+        const locked = await lockOrder(tx, order_id);
+        const mine = locked?.customer_id === request.user.id;
+        if (!locked || !(mine || role !== "customer")) throw notFound("Order");
+        if (mine && (role !== "manager" || cancelable.owner.includes(locked.status)))
+          return cancelOrder(tx, order_id, locked, cancelable.owner, reason);
+        if (role !== "manager")
+          throw new ApiError("forbidden", "Only a manager cancels the orders of others");
+        if (!reason) throw badField("/reason", "is needed, to cancel the order of somebody else");
+        return cancelOrder(tx, order_id, locked, cancelable.manager, reason);
       });
     },
   );
@@ -135,18 +163,3 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
     },
   );
 };
-
-const placementRefusals = [
-  "invalid_idempotency_key",
-  "invalid_item",
-  "payment_failed",
-  "payment_unconfirmed",
-  "sold_out",
-  "total_mismatch",
-  "idempotency_in_progress",
-  "idempotency_key_reused",
-  "checkout_busy",
-  "payment_provider_unavailable",
-] as const;
-
-const orderNotFound = () => new ApiError("not_found", "Order not found");

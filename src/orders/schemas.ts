@@ -64,6 +64,12 @@ export const NewOrder = Type.Object(
 );
 export type NewOrder = Static<typeof NewOrder>;
 
+export const IdempotencyHeader = Type.Object({
+  "idempotency-key": Type.Optional(
+    Type.String({ description: "1 to 255 visible ASCII characters; yours alone" }),
+  ),
+});
+
 export const paymentStatuses = [
   "paid",
   "partially_refunded",
@@ -106,3 +112,11 @@ export const Order = Type.Object(
 export type Order = Static<typeof Order>;
 
 export const StatusChange = Type.Object({ status: OneOf(statuses) }, { additionalProperties: false });
+
+export const Cancellation = Type.Object(
+  { reason: Type.Optional(text(500, { minLength: 1, pattern: "\\S" })) },
+  { additionalProperties: false },
+);
+
+/** Checkout of a cart: a placement whose lines are the cart's. */
+export const Checkout = Type.Object(placementFields, { additionalProperties: false });

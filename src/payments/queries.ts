@@ -1,5 +1,7 @@
 import type { Db } from "../db.ts";
+import type { PageRequest } from "../paging.ts";
 import type { ProviderAnswer } from "./post-json.ts";
+import type { Payment, PaymentStatus } from "./schemas.ts";
 
 export interface NewPayment {
   id: string;
@@ -68,3 +70,16 @@ export async function findUnsettledPayment(
     limit 1`;
   return payment;
 }
+
+/** One row more than the page holds, newest first. */
+export const listPayments = (sql: Db, status: PaymentStatus | undefined, page: PageRequest) => sql<Payment[]>`
+  select id, order_id, customer_id, amount_cents, status, response, created_at, updated_at,
+    (
+      select coalesce(sum(r.amount_cents), 0)::int from refunds r where r.payment_id = p.id and r.status = 'succeeded'
+    ) as refunded_cents
+  from payments p
+  where true
+    ${status ? sql`and status = ${status}` : sql``}
+    ${page.after ? sql`and id < ${page.after}` : sql``}
+  order by id desc
+  limit ${page.limit + 1}`;

@@ -1,13 +1,15 @@
 import { v7 as uuidv7 } from "uuid";
 import type { Db } from "../db.ts";
+import type { PageRequest } from "../paging.ts";
 import type { ProviderResponse } from "./queries.ts";
+import type { Refund } from "./schemas.ts";
 
 /** Seconds in which nobody else takes a refund that is being sent; one whose sender died is free again after them. */
 const leaseSeconds = 25;
 
 /**
  * Takes every charge without an order whose placement is over into its refund. `quietSeconds` is how long ago it must
- * have been asked for. With a refund endpoint the refunds are sent from then on, without one they are due at once.
+ * have been asked for.
  *
  * This can't refund a charge whose order is being committed, and no commit can take a charge that is being refunded:
  * both set the status of the same row, both only from `pending` or `unknown`, and a row has one writer at a time. If
@@ -19,7 +21,6 @@ const leaseSeconds = 25;
 export async function claimOverduePayments(
   sql: Db,
   quietSeconds: number,
-  refundable: boolean,
 ): Promise<{ payment_id: string; amount_cents: number }[]> {
   const overdue = await sql<{ id: string }[]>`
     select id from payments
@@ -39,66 +40,155 @@ export async function claimOverduePayments(
       for update of p skip locked
     ),
     claimed as (
-      update payments p set status = ${refundable ? "refund_pending" : "refund_due"}, updated_at = now()
+      update payments p set status = 'refund_pending', updated_at = now()
       from candidate
       where p.id = candidate.id
       returning p.id, p.amount_cents, candidate.refund_id
     ),
     refund as (
-      insert into refunds (id, payment_id, amount_cents, status, reason)
-      select refund_id, id, amount_cents, ${refundable ? "pending" : "due"}, 'The order was never made'
+      insert into refunds (id, payment_id, amount_cents, reason)
+      select refund_id, id, amount_cents, 'The order was never made'
       from claimed
     )
     select id as payment_id, amount_cents from claimed`;
 }
 
+/** A refund as managers see it. Its tables are `refunds r` and `payments p`. */
+const refundColumns = (sql: Db) => sql`
+  r.id, r.payment_id, p.order_id, r.amount_cents, r.status, r.reason, r.attempts, r.response, r.created_at, r.updated_at`;
+
+/** One row more than the page holds, newest first. */
+export const listRefundsOfOrder = (sql: Db, orderId: string, page: PageRequest) => sql<Refund[]>`
+  select ${refundColumns(sql)}
+  from refunds r
+  join payments p on p.id = r.payment_id
+  where p.order_id = ${orderId}
+    ${page.after ? sql`and r.id < ${page.after}` : sql``}
+  order by r.id desc
+  limit ${page.limit + 1}`;
+
+export async function findRefund(sql: Db, id: string): Promise<Refund | undefined> {
+  const [refund] = await sql<Refund[]>`
+    select ${refundColumns(sql)} from refunds r join payments p on p.id = r.payment_id where r.id = ${id}`;
+  return refund;
+}
+
+/** Takes the row of an order's payment until the transaction ends; the order's row must be taken before. */
+export async function lockPaymentOfOrder(tx: Db, orderId: string): Promise<{ id: string }> {
+  const [payment] = await tx<
+    { id: string }[]
+  >`select id from payments where order_id = ${orderId} for update`;
+  return payment!;
+}
+
+/** Cents of a payment that are neither given back nor on their way: what a refund may still take. */
+export async function findRefundable(tx: Db, paymentId: string): Promise<number> {
+  const [row] = await tx<[{ left: number }]>`
+    select amount_cents - (
+      select coalesce(sum(r.amount_cents), 0)::int from refunds r where r.payment_id = p.id and r.status <> 'failed'
+    ) as left
+    from payments p
+    where id = ${paymentId}`;
+  return row.left;
+}
+
+/** Asks for a refund; whoever settles sends it when the transaction has committed. */
+export async function insertRefund(
+  tx: Db,
+  refund: { payment_id: string; amount_cents: number; reason: string },
+) {
+  const id = uuidv7();
+  await tx`
+    insert into refunds (id, payment_id, amount_cents, reason)
+    values (${id}, ${refund.payment_id}, ${refund.amount_cents}, ${refund.reason})`;
+  return id;
+}
+
+/** Has a refund sent as soon as possible, for a day again. One that went through is left as it is. */
+export async function rescheduleRefund(tx: Db, id: string) {
+  await tx`
+    update refunds set status = 'pending', next_attempt_at = now(), tried_since = now(), updated_at = now()
+    where id = ${id} and status <> 'succeeded'`;
+}
+
+/**
+ * Derives a payment's status from its refunds, and its order's payment_status with it. A part given back leaves the
+ * payment `succeeded`. A charge without an order whose refund failed was never made.
+ */
+export async function balancePayment(tx: Db, paymentId: string) {
+  await tx`
+    with sums as (
+      select
+        p.id, p.order_id, p.amount_cents,
+        coalesce(sum(r.amount_cents) filter (where r.status = 'succeeded'), 0) as returned,
+        coalesce(sum(r.amount_cents) filter (where r.status in ('pending', 'due')), 0) as owed,
+        coalesce(bool_or(r.status = 'due'), false) as due,
+        coalesce(bool_or(r.status = 'pending'), false) as pending
+      from payments p
+      left join refunds r on r.payment_id = p.id
+      where p.id = ${paymentId}
+      group by p.id
+    ),
+    payment as (
+      update payments p set
+        status = case
+          when returned >= sums.amount_cents then 'refunded'
+          when returned + owed >= sums.amount_cents and due then 'refund_due'
+          when returned + owed >= sums.amount_cents then 'refund_pending'
+          when sums.order_id is null then 'failed'
+          else 'succeeded'
+        end,
+        updated_at = now()
+      from sums
+      where p.id = sums.id
+    )
+    update orders o set
+      payment_status = case
+        when due then 'refund_due'
+        when pending then 'refund_pending'
+        when returned >= sums.amount_cents then 'refunded'
+        when returned > 0 then 'partially_refunded'
+        else 'paid'
+      end,
+      updated_at = now()
+    from sums
+    where o.id = sums.order_id`;
+}
+
 export interface RefundToSend {
   id: string;
   payment_id: string;
+  order_id: string | null;
   amount_cents: number;
-  /** Seconds since it was made. */
+  /** Seconds for which it is being tried. */
   age: number;
-  attempts: number;
 }
 
 /** Takes refunds whose time has come, for as long as one call may last. */
 export const leaseRefunds = (sql: Db, limit: number) => sql<RefundToSend[]>`
   update refunds r set
     attempts = attempts + 1, next_attempt_at = now() + ${leaseSeconds} * interval '1 second', updated_at = now()
-  where id in (
+  from payments p
+  where p.id = r.payment_id and r.id in (
     select id from refunds
     where status = 'pending' and next_attempt_at <= now()
     order by next_attempt_at
     limit ${limit}
     for update skip locked
   )
-  returning id, payment_id, amount_cents, attempts, extract(epoch from now() - created_at)::int as age`;
+  returning r.id, r.payment_id, p.order_id, r.amount_cents, extract(epoch from now() - r.tried_since)::int as age`;
 
-/** The refund went through: it and, when nothing is left to give back, its payment say so. Gives false if it had before. */
-export async function markRefundSucceeded(tx: Db, id: string, response: ProviderResponse): Promise<boolean> {
+/** Ends a refund; false if another try has ended it before. */
+export async function endRefund(
+  tx: Db,
+  id: string,
+  status: "succeeded" | "failed" | "due",
+  response: ProviderResponse,
+): Promise<boolean> {
   const { count } = await tx`
-    with refund as (
-      update refunds set status = 'succeeded', response = ${tx.json(response as never)}, updated_at = now()
-      where id = ${id} and status = 'pending'
-      returning payment_id
-    )
-    update payments p set status = 'refunded', updated_at = now()
-    from refund
-    where p.id = refund.payment_id`;
+    update refunds set status = ${status}, response = ${tx.json(response as never)}, updated_at = now()
+    where id = ${id} and status = 'pending'`;
   return count === 1;
-}
-
-/** The provider never saw the charge: nothing was taken, and nothing is to be given back. */
-export async function markRefundNeedless(sql: Db, id: string, response: ProviderResponse) {
-  await sql`
-    with refund as (
-      update refunds set status = 'failed', response = ${sql.json(response as never)}, updated_at = now()
-      where id = ${id} and status = 'pending'
-      returning payment_id
-    )
-    update payments p set status = 'failed', updated_at = now()
-    from refund
-    where p.id = refund.payment_id and p.order_id is null`;
 }
 
 /** It did not go through this time; the next try is in `seconds`. */
@@ -108,17 +198,4 @@ export async function postponeRefund(sql: Db, id: string, seconds: number, respo
       next_attempt_at = now() + ${seconds} * interval '1 second',
       response = ${sql.json(response as never)}, updated_at = now()
     where id = ${id} and status = 'pending'`;
-}
-
-/** Nothing of ours will send it any more: a human has to. */
-export async function markRefundDue(sql: Db, id: string, response: ProviderResponse) {
-  await sql`
-    with refund as (
-      update refunds set status = 'due', response = ${sql.json(response as never)}, updated_at = now()
-      where id = ${id} and status = 'pending'
-      returning payment_id
-    )
-    update payments p set status = 'refund_due', updated_at = now()
-    from refund
-    where p.id = refund.payment_id`;
 }

@@ -4,19 +4,19 @@ import { Agent } from "undici";
 import type { Settings } from "../config.ts";
 import type { Pool } from "../db.ts";
 import { insertEvent } from "../events/queries.ts";
+import { findOrder, lockOrder } from "../orders/queries.ts";
 import { type Delivery, isSuccess, postJson } from "./post-json.ts";
 import {
+  balancePayment,
   claimOverduePayments,
+  endRefund,
   leaseRefunds,
-  markRefundDue,
-  markRefundNeedless,
-  markRefundSucceeded,
   postponeRefund,
   type RefundToSend,
 } from "./refund-queries.ts";
 
 /** How often it looks. */
-const roundMs = 2_000;
+const roundMs = 1_000;
 /** After its budget a placement only has to commit; what has not by then is over. */
 const commitMarginSeconds = 10;
 /** Refunds that one worker has under way at once. */
@@ -39,32 +39,40 @@ export function startSettling(
   let stopped = false;
   let wake = () => {};
 
-  async function send(refund: RefundToSend, url: string) {
-    const body = { payment_id: refund.payment_id, value: refund.amount_cents };
-    const headers = { "idempotency-key": refund.id };
-    const delivery = await postJson(agent, url, body, headers, AbortSignal.timeout(refundTimeoutMs));
+  async function send(refund: RefundToSend) {
+    const { id, payment_id, order_id, amount_cents, age } = refund;
+    const delivery = paymentRefundUrl ? await ask(paymentRefundUrl, refund) : noEndpoint;
     const response = delivery.result === "answered" ? delivery.answer : { error: delivery.error };
-    const verdict = judge(delivery, refund);
-    log.info({ refund_id: refund.id, payment_id: refund.payment_id, verdict, response }, "refund");
-    if (verdict === "succeeded")
-      await sql.begin(async (tx) => {
-        if (!(await markRefundSucceeded(tx, refund.id, response))) return;
-        const { id, payment_id, amount_cents } = refund;
-        const data = { refund_id: id, payment_id, amount_cents };
-        await insertEvent(tx, { type: "payment.refunded", subject_id: payment_id, data });
-      });
-    else if (verdict === "never charged") await markRefundNeedless(sql, refund.id, response);
-    else if (verdict === "due") await markRefundDue(sql, refund.id, response);
-    else await postponeRefund(sql, refund.id, pauseSeconds(refund.age), response);
+    const verdict = paymentRefundUrl ? judge(delivery, age) : "due";
+    log.info({ refund_id: id, payment_id, order_id, verdict, response }, "refund");
+    if (verdict === "again") return postponeRefund(sql, id, pauseSeconds(age), response);
+    await sql.begin(async (tx) => {
+      // First the order, then the payment, as everybody does who takes both.
+      if (order_id) await lockOrder(tx, order_id);
+      if (!(await endRefund(tx, id, verdict, response))) return;
+      await balancePayment(tx, payment_id);
+      if (verdict !== "succeeded") return;
+      const order = order_id && (await findOrder(tx, order_id));
+      const data = { ...order, refund_id: id, payment_id, amount_cents };
+      await insertEvent(tx, { type: "payment.refunded", subject_id: order_id ?? payment_id, data });
+    });
   }
 
+  const ask = (url: string, { id, payment_id, amount_cents }: RefundToSend) =>
+    postJson(
+      agent,
+      url,
+      { payment_id, value: amount_cents },
+      { "idempotency-key": id },
+      AbortSignal.timeout(refundTimeoutMs),
+    );
+
   async function round() {
-    const claimed = await claimOverduePayments(sql, quietSeconds, paymentRefundUrl !== undefined);
-    for (const payment of claimed) log.warn(payment, "a charge without an order is given back");
-    if (!paymentRefundUrl) return;
+    for (const payment of await claimOverduePayments(sql, quietSeconds))
+      log.warn(payment, "a charge without an order is given back");
     for (let batch = refundsAtOnce; batch === refundsAtOnce && !stopped; ) {
       const refunds = await leaseRefunds(sql, refundsAtOnce);
-      await Promise.all(refunds.map((refund) => send(refund, paymentRefundUrl)));
+      await Promise.all(refunds.map(send));
       batch = refunds.length;
     }
   }
@@ -97,10 +105,17 @@ export function startSettling(
   };
 }
 
-function judge(delivery: Delivery, { age }: RefundToSend): "succeeded" | "never charged" | "again" | "due" {
+const noEndpoint: Delivery = {
+  result: "unreachable",
+  refused: false,
+  error: "There is no PAYMENT_REFUND_URL",
+};
+
+/** 404: the provider never saw the charge, so there is nothing to give back. */
+function judge(delivery: Delivery, age: number): "succeeded" | "failed" | "again" | "due" {
   if (delivery.result === "answered") {
     if (isSuccess(delivery.answer)) return "succeeded";
-    if (delivery.answer.status === 404) return "never charged";
+    if (delivery.answer.status === 404) return "failed";
   }
   return age > dayInSeconds ? "due" : "again";
 }

@@ -1,0 +1,37 @@
+import type { Db } from "../db.ts";
+import { ApiError } from "../errors.ts";
+import { insertEvent } from "../events/queries.ts";
+import { queueNotification } from "../notifications/queries.ts";
+import { refundRest } from "../payments/refunds.ts";
+import { findOrder, type LockedOrder, setOrderCanceled } from "./queries.ts";
+import type { Order } from "./schemas.ts";
+import type { Status } from "./status.ts";
+
+/** From which statuses an owner, and a manager, may cancel. */
+export const cancelable: Record<"owner" | "manager", readonly Status[]> = {
+  owner: ["waiting"],
+  manager: ["waiting", "preparation", "ready"],
+};
+
+/**
+ * Cancels an order whose row is taken, and asks for what is left of its payment back. The lock decides against a
+ * barista's tap: exactly one of the two comes first. Throws `too_late` from any status but `allowed`.
+ */
+export async function cancelOrder(
+  tx: Db,
+  id: string,
+  { status: from }: LockedOrder,
+  allowed: readonly Status[],
+  reason: string | null,
+): Promise<Order> {
+  if (!allowed.includes(from)) throw new ApiError("too_late", `The order is ${from} by now`);
+  await setOrderCanceled(tx, id, reason);
+  await refundRest(tx, id, reason ?? "The order was canceled");
+  const order = (await findOrder(tx, id))!;
+  const data = { ...order, from, to: "canceled", reason };
+  await Promise.all([
+    insertEvent(tx, { type: "order.canceled", subject_id: id, data }),
+    queueNotification(tx, id, "canceled"),
+  ]);
+  return order;
+}

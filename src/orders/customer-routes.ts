@@ -1,0 +1,164 @@
+// A customer's own orders: check out, look back, put away, order again.
+import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import { requireSelfOrManager } from "../auth/guards.ts";
+import { cartStore, readCart, reorder } from "../carts/cart.ts";
+import { ReorderedCart } from "../carts/schemas.ts";
+import { ApiError, notFound } from "../errors.ts";
+import { Page, pageQuery, readPage, toPage } from "../paging.ts";
+import { Id, ref, UserId } from "../schemas.ts";
+import { cancelable, cancelOrder } from "./cancel.ts";
+import { readPlacementKey } from "./idempotency.ts";
+import { type Counter, placementRefusals, placeOrder } from "./place.ts";
+import { findOrder, listHistory, lockOrder, putAwayOrders } from "./queries.ts";
+import { Checkout, IdempotencyHeader, Order } from "./schemas.ts";
+
+const tags = ["orders"];
+const params = Type.Object({ user_id: UserId });
+const orderParams = Type.Object({ user_id: UserId, order_id: Id });
+
+export const customerOrderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = async (
+  app,
+  { counter },
+) => {
+  app.post(
+    "/users/:user_id/orders",
+    {
+      onRequest: requireSelfOrManager,
+      config: { refuses: [...placementRefusals, "cart_empty"] },
+      schema: {
+        operationId: "checkOut",
+        tags,
+        summary: "Order and pay what is in the cart",
+        description:
+          "The same placement as `POST /orders`; what was bought leaves the cart, what was added meanwhile stays.",
+        params,
+        headers: IdempotencyHeader,
+        body: Checkout,
+        response: { 200: ref(Order), 201: ref(Order) },
+      },
+    },
+    async (request, reply) => {
+      const { user_id } = request.params;
+      const { order, replayed } = await placeOrder(counter, {
+        // The key's request is the body alone: a replay works when the cart is empty again.
+        ...readPlacementKey(request.headers["idempotency-key"], { checkout: request.body }),
+        customerId: user_id,
+        order: request.body,
+        items: cartStore(user_id),
+        log: request.log,
+      });
+      if (replayed) return reply.header("idempotent-replayed", "true").send(order);
+      return reply.code(201).header("location", `${app.settings.apiPrefix}/orders/${order.id}`).send(order);
+    },
+  );
+
+  app.get(
+    "/users/:user_id/orders",
+    {
+      onRequest: requireSelfOrManager,
+      config: { refuses: ["invalid_cursor"] },
+      schema: {
+        operationId: "listOrdersOfUser",
+        tags,
+        summary: "A customer's orders, newest first, without those put away",
+        params,
+        querystring: Type.Object(pageQuery),
+        response: { 200: Page(ref(Order)) },
+      },
+    },
+    async (request) => {
+      const page = readPage(request.query);
+      return toPage(await listHistory(app.sql, request.params.user_id, page), page);
+    },
+  );
+
+  app.get(
+    "/users/:user_id/orders/:order_id",
+    {
+      onRequest: requireSelfOrManager,
+      schema: {
+        operationId: "readOrderOfUser",
+        tags,
+        summary: "One of a customer's orders",
+        params: orderParams,
+        response: { 200: ref(Order) },
+      },
+    },
+    async (request) => findOwnOrder(request.params),
+  );
+
+  app.delete(
+    "/users/:user_id/orders/:order_id",
+    {
+      onRequest: requireSelfOrManager,
+      config: { refuses: ["order_in_progress"] },
+      schema: {
+        operationId: "deleteOrder",
+        tags,
+        summary: "Cancel and refund a waiting order; put a finished one away",
+        description: "No row is ever deleted.",
+        params: orderParams,
+        response: { 204: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      const { user_id, order_id } = request.params;
+      await app.sql.begin(async (tx) => {
+        const locked = await lockOrder(tx, order_id);
+        if (locked?.customer_id !== user_id.toLowerCase()) throw notFound("Order");
+        if (locked.status === "waiting") await cancelOrder(tx, order_id, locked, cancelable.owner, null);
+        else if (locked.status === "preparation" || locked.status === "ready")
+          throw new ApiError(
+            "order_in_progress",
+            `The order is in ${locked.status}; only staff can still cancel it`,
+          );
+        else await putAwayOrders(tx, user_id, order_id);
+      });
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.delete(
+    "/users/:user_id/orders",
+    {
+      onRequest: requireSelfOrManager,
+      schema: {
+        operationId: "deleteOrders",
+        tags,
+        summary: "Put all finished orders away",
+        params,
+        response: { 204: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      await putAwayOrders(app.sql, request.params.user_id);
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.post(
+    "/users/:user_id/orders/:order_id/reorder",
+    {
+      onRequest: requireSelfOrManager,
+      config: { refuses: ["invalid_item", "sold_out", "quantity_limit"] },
+      schema: {
+        operationId: "reorder",
+        tags,
+        summary: "Put what can still be had of an order into the cart",
+        params: orderParams,
+        response: { 200: ReorderedCart },
+      },
+    },
+    async (request) => {
+      const { user_id } = request.params;
+      const skipped = await reorder(app.sql, user_id, await findOwnOrder(request.params));
+      return { ...(await readCart(app.sql, user_id)), skipped };
+    },
+  );
+
+  async function findOwnOrder({ user_id, order_id }: { user_id: string; order_id: string }): Promise<Order> {
+    const order = await findOrder(app.sql, order_id);
+    if (order?.customer_id !== user_id.toLowerCase()) throw notFound("Order");
+    return order;
+  }
+};

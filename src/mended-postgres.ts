@@ -6,6 +6,7 @@
 //  - a write that was buffered and then neither sent nor dropped: the connection can never send again, and the pool
 //    is one smaller for good;
 //  - a statement left in the queue, to which the next connection's first answer is given: every answer is one off;
+//  - the reason for the cut, remembered: it is given to the first statement of the next connection;
 //  - a statement of the lost transaction, its `rollback` too, run inside the next transaction on that connection,
 //    which is somebody else's.
 // The mend: a lost connection forgets what was buffered and rejects all that was waiting, and a transaction whose
@@ -27,7 +28,7 @@ const mends: Record<string, [was: string, is: string][]> = {
     [
       `!hadError && (query || sent.length) && error(Errors.connection('CONNECTION_CLOSED', options, socket))`,
       `;(query || sent.length) && error(Errors.connection('CONNECTION_CLOSED', options, socket))
-    query = null`,
+    query = errorResponse = null`,
     ],
     [
       `function nextWrite(fn) {`,

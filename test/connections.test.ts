@@ -91,6 +91,25 @@ test("a transaction that lost its connection never runs a statement on the next 
   await sql.end();
 });
 
+test("a statement that was cut doesn't hand its error to the next connection", async () => {
+  const sql = openPool(url, { name: "cut", max: 1 });
+  for (let round = 0; round < 10; round++) {
+    const running = sql.begin((tx) => tx`select pg_sleep(5)`);
+    const lost = expect(running).rejects.toMatchObject({
+      code: expect.stringMatching(/CONNECTION_CLOSED|57P01/),
+    });
+    await eventually(async () => {
+      const cutNow = await killer`
+        select pg_terminate_backend(pid) from pg_stat_activity
+        where application_name = 'ristretto cut' and wait_event = 'PgSleep'`;
+      return cutNow.length === 1;
+    });
+    await lost;
+    expect(await sql`select 1 as one`).toEqual([{ one: 1 }]);
+  }
+  await sql.end();
+});
+
 test("PostgreSQL stopped and started again: 503 unavailable meanwhile, and then it goes on", async () => {
   const folder = await mkdtemp(join(tmpdir(), "ristretto-restart-"));
   let postgres: EmbeddedPostgres = await startPostgres(folder, { fsync: "off" });

@@ -5,8 +5,9 @@ import { v7 as uuidv7 } from "uuid";
 import { authRoutes } from "./auth/routes.ts";
 import { registerTokens } from "./auth/tokens.ts";
 import { catalogAdminRoutes } from "./catalog/admin-routes.ts";
+import type { Menu } from "./catalog/menu-snapshot.ts";
 import { catalogRoutes } from "./catalog/routes.ts";
-import { Product } from "./catalog/schemas.ts";
+import { Category, MenuProduct, Product } from "./catalog/schemas.ts";
 import { type Settings, version } from "./config.ts";
 import type { Pool } from "./db.ts";
 import { ApiError, refuseMalformedHttp, sendProblem, shapeErrors } from "./errors.ts";
@@ -29,14 +30,14 @@ export interface Shop {
   settings: Settings;
   sql: Pool;
   counter: Counter;
+  menu: Menu;
   log: FastifyBaseLogger;
 }
 
-/** Import and images have their own. */
 const bodyLimitBytes = 64 * 1024;
 
 /** The whole service as one function: the map of the API. Gives an app that isn't listening yet. */
-export async function buildApp({ settings, sql, counter, log }: Shop) {
+export async function buildApp({ settings, sql, counter, menu, log }: Shop) {
   const app = Fastify({
     loggerInstance: log,
     bodyLimit: bodyLimitBytes,
@@ -82,13 +83,13 @@ export async function buildApp({ settings, sql, counter, log }: Shop) {
   await registerTokens(app, settings.jwtSecrets, settings.accessTokenMinutes);
   await describeApi(app, version);
 
-  app.addSchema(Product);
+  for (const schema of [Product, MenuProduct, Category]) app.addSchema(schema);
   const prefix = settings.apiPrefix;
   await app.register(rootRoute);
   await app.register(healthRoutes, { prefix });
   await app.register(authRoutes, { prefix });
-  await app.register(catalogRoutes, { prefix });
-  await app.register(catalogAdminRoutes, { prefix });
+  await app.register(catalogRoutes, { prefix, menu });
+  await app.register(catalogAdminRoutes, { prefix, menu });
   await app.register(orderRoutes, { prefix, counter });
   await app.register(notificationRoutes, { prefix });
   return app;

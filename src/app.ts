@@ -5,6 +5,7 @@ import { v7 as uuidv7 } from "uuid";
 import { authRoutes } from "./auth/routes.ts";
 import { registerTokens } from "./auth/tokens.ts";
 import { catalogAdminRoutes } from "./catalog/admin-routes.ts";
+import { categoryRoutes } from "./catalog/category-routes.ts";
 import type { Menu } from "./catalog/menu-snapshot.ts";
 import { catalogRoutes } from "./catalog/routes.ts";
 import { Category, MenuProduct, Product } from "./catalog/schemas.ts";
@@ -90,6 +91,7 @@ export async function buildApp({ settings, sql, counter, menu, log }: Shop) {
   await app.register(authRoutes, { prefix });
   await app.register(catalogRoutes, { prefix, menu });
   await app.register(catalogAdminRoutes, { prefix, menu });
+  await app.register(categoryRoutes, { prefix, menu });
   await app.register(orderRoutes, { prefix, counter });
   await app.register(notificationRoutes, { prefix });
   return app;

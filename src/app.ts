@@ -6,6 +6,8 @@ import { authRoutes } from "./auth/routes.ts";
 import { registerTokens } from "./auth/tokens.ts";
 import { catalogAdminRoutes } from "./catalog/admin-routes.ts";
 import { categoryRoutes } from "./catalog/category-routes.ts";
+import { imageAdminRoutes, imageRoute } from "./catalog/image-routes.ts";
+import { openImageStore } from "./catalog/images.ts";
 import type { Menu } from "./catalog/menu-snapshot.ts";
 import { catalogRoutes } from "./catalog/routes.ts";
 import { Category, MenuProduct, Product } from "./catalog/schemas.ts";
@@ -35,6 +37,7 @@ export interface Shop {
   log: FastifyBaseLogger;
 }
 
+/** Import and images have their own. */
 const bodyLimitBytes = 64 * 1024;
 
 /** The whole service as one function: the map of the API. Gives an app that isn't listening yet. */
@@ -85,6 +88,8 @@ export async function buildApp({ settings, sql, counter, menu, log }: Shop) {
   await describeApi(app, version);
 
   for (const schema of [Product, MenuProduct, Category]) app.addSchema(schema);
+  const store = await openImageStore(settings);
+  app.addHook("onClose", async () => store?.close());
   const prefix = settings.apiPrefix;
   await app.register(rootRoute);
   await app.register(healthRoutes, { prefix });
@@ -92,6 +97,8 @@ export async function buildApp({ settings, sql, counter, menu, log }: Shop) {
   await app.register(catalogRoutes, { prefix, menu });
   await app.register(catalogAdminRoutes, { prefix, menu });
   await app.register(categoryRoutes, { prefix, menu });
+  await app.register(imageAdminRoutes, { prefix, menu, store });
+  await app.register(imageRoute, { store });
   await app.register(orderRoutes, { prefix, counter });
   await app.register(notificationRoutes, { prefix });
   return app;

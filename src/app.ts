@@ -8,6 +8,7 @@ import { catalogAdminRoutes } from "./catalog/admin-routes.ts";
 import { categoryRoutes } from "./catalog/category-routes.ts";
 import { imageAdminRoutes, imageRoute } from "./catalog/image-routes.ts";
 import { openImageStore } from "./catalog/images.ts";
+import { importRoutes } from "./catalog/import-routes.ts";
 import type { Menu } from "./catalog/menu-snapshot.ts";
 import { catalogRoutes } from "./catalog/routes.ts";
 import { Category, MenuProduct, Product } from "./catalog/schemas.ts";
@@ -97,6 +98,7 @@ export async function buildApp({ settings, sql, counter, menu, log }: Shop) {
   await app.register(catalogRoutes, { prefix, menu });
   await app.register(catalogAdminRoutes, { prefix, menu });
   await app.register(categoryRoutes, { prefix, menu });
+  await app.register(importRoutes, { prefix, menu });
   await app.register(imageAdminRoutes, { prefix, menu, store });
   await app.register(imageRoute, { store });
   await app.register(orderRoutes, { prefix, counter });

@@ -21,6 +21,7 @@ import { describeApi } from "./ops/openapi.ts";
 import { rootRoute } from "./ops/root.ts";
 import type { Counter } from "./orders/place.ts";
 import { orderRoutes } from "./orders/routes.ts";
+import { promotionRoutes } from "./promotions/routes.ts";
 import { strictValidator } from "./validation.ts";
 
 declare module "fastify" {
@@ -101,6 +102,7 @@ export async function buildApp({ settings, sql, counter, menu, log }: Shop) {
   await app.register(importRoutes, { prefix, menu });
   await app.register(imageAdminRoutes, { prefix, menu, store });
   await app.register(imageRoute, { store });
+  await app.register(promotionRoutes, { prefix });
   await app.register(orderRoutes, { prefix, counter });
   await app.register(notificationRoutes, { prefix });
   return app;

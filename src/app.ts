@@ -7,8 +7,13 @@ import { registerTokens } from "./auth/tokens.ts";
 import { cartRoutes } from "./carts/routes.ts";
 import { Cart, CartItem, CartProblem } from "./carts/schemas.ts";
 import { catalogAdminRoutes } from "./catalog/admin-routes.ts";
+import { categoryRoutes } from "./catalog/category-routes.ts";
+import { imageAdminRoutes, imageRoute } from "./catalog/image-routes.ts";
+import { openImageStore } from "./catalog/images.ts";
+import { importRoutes } from "./catalog/import-routes.ts";
+import type { Menu } from "./catalog/menu-snapshot.ts";
 import { catalogRoutes } from "./catalog/routes.ts";
-import { Product } from "./catalog/schemas.ts";
+import { Category, MenuProduct, Product } from "./catalog/schemas.ts";
 import { type Settings, version } from "./config.ts";
 import type { Pool } from "./db.ts";
 import { ApiError, refuseMalformedHttp, sendProblem, shapeErrors } from "./errors.ts";
@@ -21,6 +26,7 @@ import type { Counter } from "./orders/place.ts";
 import { orderRoutes } from "./orders/routes.ts";
 import { Order } from "./orders/schemas.ts";
 import { paymentRoutes } from "./payments/routes.ts";
+import { promotionRoutes } from "./promotions/routes.ts";
 import { strictValidator } from "./validation.ts";
 
 declare module "fastify" {
@@ -34,6 +40,7 @@ export interface Shop {
   settings: Settings;
   sql: Pool;
   counter: Counter;
+  menu: Menu;
   log: FastifyBaseLogger;
 }
 
@@ -41,7 +48,7 @@ export interface Shop {
 const bodyLimitBytes = 64 * 1024;
 
 /** The whole service as one function: the map of the API. Gives an app that isn't listening yet. */
-export async function buildApp({ settings, sql, counter, log }: Shop) {
+export async function buildApp({ settings, sql, counter, menu, log }: Shop) {
   const app = Fastify({
     loggerInstance: log,
     bodyLimit: bodyLimitBytes,
@@ -88,13 +95,21 @@ export async function buildApp({ settings, sql, counter, log }: Shop) {
   await describeApi(app, version);
 
   // Those that several rooms answer with.
-  for (const entity of [Product, Order, Cart, CartItem, CartProblem]) app.addSchema(entity);
+  for (const entity of [Product, MenuProduct, Category, Order, Cart, CartItem, CartProblem])
+    app.addSchema(entity);
+  const store = await openImageStore(settings);
+  app.addHook("onClose", async () => store?.close());
   const prefix = settings.apiPrefix;
   await app.register(rootRoute);
   await app.register(healthRoutes, { prefix });
   await app.register(authRoutes, { prefix });
-  await app.register(catalogRoutes, { prefix });
-  await app.register(catalogAdminRoutes, { prefix });
+  await app.register(catalogRoutes, { prefix, menu });
+  await app.register(catalogAdminRoutes, { prefix, menu });
+  await app.register(categoryRoutes, { prefix, menu });
+  await app.register(importRoutes, { prefix, menu });
+  await app.register(imageAdminRoutes, { prefix, menu, store });
+  await app.register(imageRoute, { store });
+  await app.register(promotionRoutes, { prefix });
   await app.register(orderRoutes, { prefix, counter });
   await app.register(cartRoutes, { prefix });
   await app.register(customerOrderRoutes, { prefix, counter });

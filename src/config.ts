@@ -32,6 +32,13 @@ export interface Settings {
   /** Undefined only in development: the sandbox provider is started then. */
   notificationServiceUrl: string | undefined;
   notificationTimeoutMs: number;
+  /** Undefined: instances share nothing but the database. */
+  redisUrl: string | undefined;
+  /** Undefined: pictures are kept in PostgreSQL. */
+  s3Bucket: string | undefined;
+  /** Undefined: Amazon's own. */
+  s3Endpoint: string | undefined;
+  s3Region: string;
   /** Requests per minute and IP; 0 is off. */
   rateLimitMax: number;
   worker: "inline" | "off";
@@ -135,6 +142,10 @@ export function readSettings(env: Record<string, string | undefined>, demand: De
     paymentTimeoutMs: integer("PAYMENT_TIMEOUT_MS", 10_000, 100, 60_000),
     notificationServiceUrl: url("NOTIFICATION_SERVICE_URL", ["http:", "https:"]),
     notificationTimeoutMs: integer("NOTIFICATION_TIMEOUT_MS", 15_000, 100, 60_000),
+    redisUrl: url("REDIS_URL", ["redis:", "rediss:"], { optional: true }),
+    s3Bucket: text("S3_BUCKET"),
+    s3Endpoint: url("S3_ENDPOINT", ["http:", "https:"], { optional: true }),
+    s3Region: text("S3_REGION") ?? "us-east-1",
     rateLimitMax: integer("RATE_LIMIT_MAX", 600, 0, 1_000_000),
     worker: oneOf("WORKER", "inline", ["inline", "off"]) as "inline" | "off",
     currency,

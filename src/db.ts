@@ -12,6 +12,8 @@ export interface PoolOptions {
   max: number;
   /** Longest time that one of its transactions waits for something other than PostgreSQL, in milliseconds. */
   idleInTransactionMs?: number;
+  /** Called at each notice on a channel that its connection listens to. */
+  onnotify?: () => void;
 }
 
 // No statement of ours takes a second; one that takes ten is in trouble, and its client has gone.
@@ -38,6 +40,8 @@ export function openPool(url: string, { name, max, ...options }: PoolOptions): P
     // it would take the process with it. The one array type that is used here is below.
     fetch_types: false,
     onnotice: () => {},
+    // The driver takes it, and its types do not know.
+    ...{ onnotify: options.onnotify },
     connection: {
       application_name: `ristretto ${name}`,
       TimeZone: "UTC",

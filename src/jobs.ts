@@ -1,6 +1,7 @@
 // What runs in the background: the map of the worker.
 import { Logger as JobLogger, type Runner, run } from "graphile-worker";
 import type { Logger } from "pino";
+import { openImageStore } from "./catalog/images.ts";
 import type { CompleteSettings } from "./config.ts";
 import type { Pool } from "./db.ts";
 import { openNotifier } from "./notifications/send.ts";
@@ -23,6 +24,7 @@ export interface Worker {
 export async function startWorker(settings: CompleteSettings, sql: Pool, log: Logger): Promise<Worker> {
   const { databaseUrl, notificationServiceUrl, notificationTimeoutMs } = settings;
   const notifier = openNotifier(sql, notificationServiceUrl, notificationTimeoutMs, log);
+  const images = await openImageStore(settings);
   const runner: Runner = await run({
     connectionString: databaseUrl,
     concurrency,
@@ -33,6 +35,8 @@ export async function startWorker(settings: CompleteSettings, sql: Pool, log: Lo
     crontab,
     taskList: {
       send_notification: (payload) => notifier.send((payload as { notification_id: string }).notification_id),
+      // A picture that a product showed, by the trigger on products.
+      remove_stored_image: (payload) => images?.remove((payload as { name: string }).name),
       free_jobs_of_the_dead: () => freeJobsOfTheDead(sql),
     },
   });
@@ -44,6 +48,7 @@ export async function startWorker(settings: CompleteSettings, sql: Pool, log: Lo
     stop: async () => {
       await Promise.all([runner.stop(), settling.stop()]);
       await notifier.close();
+      images?.close();
     },
   };
 }

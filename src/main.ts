@@ -1,11 +1,13 @@
 // `npm start`: one instance of the service.
 import type { AddressInfo } from "node:net";
 import { buildApp } from "./app.ts";
+import { openMenu } from "./catalog/menu-snapshot.ts";
 import { openPool } from "./db.ts";
 import { startWorker } from "./jobs.ts";
 import { isEmpty, migrate, seed } from "./migrate.ts";
 import { openDrain } from "./ops/drain.ts";
 import { openCounter } from "./orders/place.ts";
+import { openRedis } from "./redis.ts";
 import { complete, runProcess } from "./runtime.ts";
 
 await runProcess(async ({ settings: given, log, stack }) => {
@@ -22,12 +24,17 @@ await runProcess(async ({ settings: given, log, stack }) => {
   const counter = openCounter(settings);
   stack.defer(counter.close);
 
+  const redis = settings.redisUrl ? openRedis(settings.redisUrl, log) : undefined;
+  stack.defer(() => redis?.disconnect());
+  const menu = openMenu(settings, sql, log, redis);
+  stack.defer(menu.close);
+
   if (settings.worker === "inline") {
     const worker = await startWorker(settings, sql, log);
     stack.defer(worker.stop);
   }
 
-  const app = await buildApp({ settings, sql, counter, log });
+  const app = await buildApp({ settings, sql, counter, menu, log });
   // A payment in flight may take its whole budget, and the commit comes after it.
   stack.defer(openDrain(app, settings.paymentTimeoutMs + 2_000));
   await app.listen({ host: settings.host, port: settings.port });

@@ -14,6 +14,11 @@ export const Cents = Type.Integer({ minimum: 0, description: "Money in cents" })
 export const text = (maxLength: number, options: StringOptions = {}) =>
   Type.String({ maxLength, ...options });
 
+/** Shown to everybody: a web address, or a path on this site; never `javascript:` and its like. */
+export const Link = text(2000, { pattern: "^(https?://\\S+|/\\S*)$" });
+/** Where something stands among its like, the smallest first. */
+export const SortOrder = Type.Integer({ minimum: -1_000_000, maximum: 1_000_000 });
+
 /** `schema` or null, written as `type: [T, "null"]`; for plain texts, numbers and objects, not for enums. */
 export const Nullable = <T extends TSchema>(schema: T): TUnsafe<Static<T> | null> =>
   Type.Unsafe({ ...schema, [Kind]: "Nullable", type: [schema.type, "null"], [notNull]: schema });

@@ -6,7 +6,8 @@ import type { FastifySchemaCompiler } from "fastify";
 import { ApiError, type FieldError } from "./errors.ts";
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/i;
+// Within what PostgreSQL takes: no year 0, no offset of 15 hours.
+const rfc3339 = /^(?!0000)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-](0\d|1[0-4]):\d\d)$/i;
 
 export const isUuid = (value: string) => uuid.test(value);
 

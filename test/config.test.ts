@@ -35,6 +35,10 @@ describe("without any setting", () => {
       paymentTimeoutMs: 10_000,
       notificationServiceUrl: undefined,
       notificationTimeoutMs: 15_000,
+      redisUrl: undefined,
+      s3Bucket: undefined,
+      s3Endpoint: undefined,
+      s3Region: "us-east-1",
       rateLimitMax: 600,
       worker: "inline",
       currency: "USD",
@@ -101,6 +105,10 @@ const malformed: [name: string, value: string][] = [
   ["JWT_SECRET_KEY", `${secret},short`],
   ["PAYMENT_SERVICE_URL", "payments.example"],
   ["NOTIFICATION_SERVICE_URL", "ftp://notifications.example"],
+  ["REDIS_URL", "http://redis.example"],
+  ["S3_ENDPOINT", "s3.example"],
+  ["REDIS_URL", "http://redis.example"],
+  ["S3_ENDPOINT", "s3.example"],
   ["WORKER", "on"],
   ["CURRENCY", "usd"],
   ["CURRENCY", "DOLLAR"],
@@ -131,11 +139,13 @@ test("an empty setting is no setting", () => {
 
 test(".env.example names every setting, with its default", () => {
   const source = readFileSync(new URL("../src/config.ts", import.meta.url), "utf8");
-  const read = source.matchAll(/(?:text|integer|oneOf|list|url)\(\s*"([A-Z_]+)"/g);
+  const read = source.matchAll(/(?:text|integer|oneOf|list|url)\(\s*"([A-Z\d_]+)"/g);
   const example = readFileSync(new URL("../.env.example", import.meta.url), "utf8");
-  const lines = [...example.matchAll(/^#?([A-Z_]+)=(.*)$/gm)];
+  const lines = [...example.matchAll(/^#?([A-Z\d_]+)=(.*)$/gm)];
   const named = lines.map(([, name]) => name);
-  expect(new Set(named)).toEqual(new Set(["NODE_ENV", ...[...read].map(([, name]) => name)]));
+  // The AWS client reads these two by itself.
+  const others = ["NODE_ENV", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+  expect(new Set(named)).toEqual(new Set([...others, ...[...read].map(([, name]) => name)]));
 
   const defaults = Object.fromEntries(lines.map(([, name, value]) => [name!, value]));
   expect(readSettings(defaults)).toEqual(readSettings({}));

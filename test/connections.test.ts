@@ -117,15 +117,19 @@ test("PostgreSQL stopped and started again: 503 unavailable meanwhile, and then 
   await migrate(postgres.url);
   const shop = await openShop({ databaseUrl: postgres.url });
   try {
-    expect((await shop.call("GET", "/menu")).statusCode).toBe(200);
+    expect((await shop.call("GET", "/categories")).statusCode).toBe(200);
     const port = new URL(postgres.url).port;
     await postgres.stop();
-    for (const response of await Promise.all(Array.from({ length: 30 }, () => shop.call("GET", "/menu"))))
+    for (const response of await Promise.all(
+      Array.from({ length: 30 }, () => shop.call("GET", "/categories")),
+    ))
       expectProblem(response, 503, "unavailable");
     expect((await shop.call("GET", "/health")).statusCode).toBe(503);
     postgres = await startPostgres(folder, { fsync: "off", port });
     await eventually(async () => (await shop.call("GET", "/health")).statusCode === 200);
-    for (const response of await Promise.all(Array.from({ length: 30 }, () => shop.call("GET", "/menu"))))
+    for (const response of await Promise.all(
+      Array.from({ length: 30 }, () => shop.call("GET", "/categories")),
+    ))
       expect(response.statusCode).toBe(200);
   } finally {
     await shop.close();

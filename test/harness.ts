@@ -1,12 +1,15 @@
 // The service as a test meets it: real PostgreSQL, real HTTP to the providers, requests injected.
+import type { Redis } from "ioredis";
 import type { InjectOptions, Response } from "light-my-request";
 import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, expect, inject } from "vitest";
 import { buildApp } from "../src/app.ts";
 import { signAccessToken } from "../src/auth/tokens.ts";
+import { type Menu, openMenu } from "../src/catalog/menu-snapshot.ts";
 import { readSettings } from "../src/config.ts";
 import { openPool, type Pool } from "../src/db.ts";
 import { type Counter, openCounter } from "../src/orders/place.ts";
+import { openRedis } from "../src/redis.ts";
 import type { Role } from "../src/users/queries.ts";
 import { makeUser, type TestUser } from "./factories.ts";
 import { type ProviderStub, startProviderStub } from "./provider-stub.ts";
@@ -15,6 +18,8 @@ export interface TestShop {
   app: Awaited<ReturnType<typeof buildApp>>;
   sql: Pool;
   counter: Counter;
+  menu: Menu;
+  redis: Redis | undefined;
   provider: ProviderStub;
   databaseUrl: string;
   /** A user of this role and a way to call the API as he. */
@@ -26,7 +31,7 @@ export interface TestShop {
 export type Call = (
   method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE",
   path: string,
-  options?: { body?: unknown; headers?: Record<string, string>; payload?: string },
+  options?: { body?: unknown; headers?: Record<string, string>; payload?: string | Buffer },
 ) => Promise<Response>;
 
 export interface ShopOptions {
@@ -34,6 +39,8 @@ export interface ShopOptions {
   env?: Record<string, string>;
   /** A migrated database to use instead of a clone. */
   databaseUrl?: string;
+  /** Where the menu listens, if not there. */
+  listenUrl?: string;
 }
 
 /** Opens a shop on a database of its own, at the schema's latest and empty. */
@@ -54,7 +61,10 @@ export async function openShop({
   }) as Parameters<typeof openCounter>[0];
   const sql = openPool(databaseUrl, { name: "api", max: settings.databasePoolMax });
   const counter = openCounter(settings);
-  const app = await buildApp({ settings, sql, counter, log: pino({ level: settings.logLevel }) });
+  const log = pino({ level: settings.logLevel });
+  const redis = settings.redisUrl ? openRedis(settings.redisUrl, log) : undefined;
+  const menu = openMenu({ ...settings, databaseUrl: options.listenUrl ?? databaseUrl }, sql, log, redis);
+  const app = await buildApp({ settings, sql, counter, menu, log });
   await app.ready();
   const declared = declaredAnswers(app.swagger() as never);
 
@@ -77,6 +87,8 @@ export async function openShop({
     app,
     sql,
     counter,
+    menu,
+    redis,
     provider,
     databaseUrl,
     call: callWith(),
@@ -87,6 +99,8 @@ export async function openShop({
     },
     close: async () => {
       await app.close();
+      await menu.close();
+      redis?.disconnect();
       await counter.close();
       await sql.end();
       await provider.close();
@@ -116,7 +130,8 @@ export async function cloneDatabase(): Promise<string> {
 }
 
 async function truncate(sql: Pool) {
-  await sql`truncate users, categories, products, events, graphile_worker._private_jobs cascade`;
+  await sql`
+    truncate users, categories, products, images, promotions, events, graphile_worker._private_jobs cascade`;
 }
 
 /** Waits until `check` gives something truthy, and gives that; fails after `seconds`. */
@@ -129,6 +144,14 @@ export async function eventually<T>(check: () => Promise<T> | T, seconds = 5): P
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
+
+/** All rows of these tables, to be compared with what they are after a refusal. */
+export const rowsOf = (sql: Pool, tables: string[]) =>
+  Promise.all(
+    tables.map(async (table) =>
+      (await sql`select to_jsonb(t) as row from ${sql(table)} t order by t::text`).map(({ row }) => row),
+    ),
+  );
 
 /** Expects a refusal in its one shape, and gives its body. */
 export function expectProblem(response: Response, status: number, code: string) {

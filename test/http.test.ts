@@ -216,7 +216,13 @@ describe("a failure of ours", () => {
   test("is 503 where the database is away, and health says so", async () => {
     const { app } = shop;
     const sql = openPool("postgres://postgres@127.0.0.1:1/postgres", { name: "test", max: 1 });
-    const cut = await buildApp({ settings: app.settings, sql, counter: shop.counter, log: app.log });
+    const cut = await buildApp({
+      settings: app.settings,
+      sql,
+      counter: shop.counter,
+      menu: shop.menu,
+      log: app.log,
+    });
     onTestFinished(async () => void (await Promise.all([cut.close(), sql.end()])));
 
     const token = await cut.inject({ method: "POST", url: "/api/v1/auth/token", payload: signIn });

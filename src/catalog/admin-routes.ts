@@ -1,10 +1,12 @@
 // The office's side of the catalog. Nothing is deleted: what is left out or removed is archived.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
-import { requireManager } from "../auth/guards.ts";
-import { notFound } from "../errors.ts";
+import { requireManager, requireStaff } from "../auth/guards.ts";
+import { badField, notFound } from "../errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
 import { Id, ref, text } from "../schemas.ts";
+import { forgetAfterWrites, type Menu } from "./menu-snapshot.ts";
 import {
+  changeAvailability,
   changeProduct,
   createProduct,
   readIfMatch,
@@ -13,7 +15,7 @@ import {
   versionTag,
 } from "./product-edit.ts";
 import { findProduct, listProducts } from "./queries.ts";
-import { NewProduct, Product, ProductPatch, ProductReplacement } from "./schemas.ts";
+import { AvailabilityChange, NewProduct, Product, ProductPatch, ProductReplacement } from "./schemas.ts";
 
 const tags = ["catalog admin"];
 const params = Type.Object({ product_id: Id });
@@ -21,7 +23,9 @@ const headers = Type.Object({
   "if-match": Type.Optional(Type.String({ description: "The ETag of the version that was read" })),
 });
 
-export const catalogAdminRoutes: FastifyPluginAsyncTypebox = async (app) => {
+export const catalogAdminRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (app, { menu }) => {
+  forgetAfterWrites(app, menu);
+
   app.get(
     "/admin/products",
     {
@@ -130,6 +134,35 @@ export const catalogAdminRoutes: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) => {
       const versions = readIfMatch(request.headers["if-match"]);
       const product = await replaceProduct(app.sql, request.params.product_id, request.body, versions);
+      reply.header("etag", versionTag(product));
+      return product;
+    },
+  );
+
+  app.put(
+    "/admin/products/:product_id/availability",
+    {
+      onRequest: requireStaff,
+      config: { refuses: ["not_found"] },
+      schema: {
+        operationId: "changeAvailability",
+        tags,
+        summary: "Say that a product, or one variation or option of it, is sold out or available again",
+        description: "With `until` it comes back by itself then.",
+        params,
+        body: AvailabilityChange,
+        response: { 200: ref(Product) },
+      },
+    },
+    async (request, reply) => {
+      const { available, until, variation_id, option_id } = request.body;
+      if (variation_id && option_id)
+        throw badField("/option_id", "Expected a variation or an option, not both");
+      if (until && available) throw badField("/until", "Expected only with available: false");
+      if (until && Date.parse(until) <= Date.now()) throw badField("/until", "Expected a time to come");
+      const soldOutUntil = available ? null : (until ?? "infinity");
+      const change = { variation_id, option_id, soldOutUntil };
+      const product = await changeAvailability(app.sql, request.params.product_id, change);
       reply.header("etag", versionTag(product));
       return product;
     },

@@ -3,22 +3,35 @@ import { v7 as uuidv7 } from "uuid";
 import { brokenConstraint, type Db, type Pool } from "../db.ts";
 import { ApiError, badField, type FieldError, notFound } from "../errors.ts";
 import { insertEvent } from "../events/queries.ts";
+import { type ImageRow, imageUrl, insertImage } from "./image-queries.ts";
 import {
   archiveProduct,
   findProduct,
   insertProduct,
   lockCategory,
+  lockMenu,
   lockProductOnMenu,
   type OptionGroupRow,
+  raiseVersion,
   replaceOptionGroups,
   replaceVariations,
+  setOptionSoldOut,
+  setProductImage,
+  setProductSoldOut,
+  setVariationSoldOut,
   updateProduct,
   type VariationRow,
 } from "./queries.ts";
 import type { OptionGroupInput, Product, ProductPatch, VariationInput } from "./schemas.ts";
 
 /** What a new product is, before anything is said of it. */
-const blank = { category_id: null, description: null, image_url: null, variations: [], option_groups: [] };
+export const blank = {
+  category_id: null,
+  description: null,
+  image_url: null,
+  variations: [],
+  option_groups: [],
+};
 
 /** Makes a product. Throws `validation_failed` and `name_taken`. */
 export const createProduct = (sql: Pool, input: ProductPatch & { name: string; base_price_cents: number }) =>
@@ -70,22 +83,64 @@ export const readIfMatch = (header: string | undefined): IfMatch =>
 
 export const versionTag = ({ version }: { version: number }) => `"${version}"`;
 
+/** Says what of a product is sold out, all of it or one variation or option. */
+export interface Availability {
+  variation_id?: string | undefined;
+  option_id?: string | undefined;
+  /** A time, or "infinity", or null: available. */
+  soldOutUntil: string | null;
+}
+
+/** Throws `not_found` for a product that is not on the menu, `validation_failed` for what is not the product's. */
+export const changeAvailability = (
+  sql: Pool,
+  id: string,
+  { variation_id, option_id, soldOutUntil }: Availability,
+) =>
+  write(sql, async (tx) => {
+    await lock(tx, id, undefined);
+    if (variation_id) {
+      if (!(await setVariationSoldOut(tx, id, variation_id, soldOutUntil)))
+        throw badField("/variation_id", "is no variation of this product");
+      await raiseVersion(tx, id);
+    } else if (option_id) {
+      if (!(await setOptionSoldOut(tx, id, option_id, soldOutUntil)))
+        throw badField("/option_id", "is no option of this product");
+      await raiseVersion(tx, id);
+    } else await setProductSoldOut(tx, id, soldOutUntil);
+    return id;
+  });
+
+/** Makes an uploaded picture the product's. Throws `not_found`. */
+export const changeImage = (sql: Pool, id: string, image: ImageRow) =>
+  write(sql, async (tx) => {
+    await lock(tx, id, undefined);
+    await insertImage(tx, image);
+    await setProductImage(tx, id, imageUrl(image.name));
+    return id;
+  });
+
 /** Runs one edit in a transaction and says that the menu has changed. Gives the product as it is then. */
 async function write(sql: Pool, edit: (tx: Db) => Promise<string>): Promise<Product> {
   try {
     return await sql.begin(async (tx) => {
+      await lockMenu(tx);
       const id = await edit(tx);
       await insertEvent(tx, { type: "menu.changed", subject_id: id, data: { product_id: id } });
       return (await findProduct(tx, id))!;
     });
   } catch (error) {
-    const constraint = brokenConstraint(error);
-    if (constraint === "products_name_is_taken_once")
-      throw new ApiError("name_taken", "Another product on the menu has this name");
-    const list = constraint && listsOfNames[constraint];
-    if (list) throw badField(list, "Expected each name once in its list");
-    throw error;
+    throw toRefusal(error);
   }
+}
+
+/** A name that is taken, as a refusal; every other error as it is. */
+export function toRefusal(error: unknown): unknown {
+  const constraint = brokenConstraint(error);
+  if (constraint === "products_name_is_taken_once")
+    return new ApiError("name_taken", "Another product on the menu has this name");
+  const list = constraint && listsOfNames[constraint];
+  return list ? badField(list, "Expected each name once in its list") : error;
 }
 
 // Names that are equal to PostgreSQL's lower() and not to ours, such as two sigmas, are met at the commit.
@@ -125,7 +180,7 @@ interface Wanted {
 }
 
 /** Takes what is wanted and what is there; gives the rows to write. Throws `validation_failed`. */
-function plan(wanted: ProductPatch & Partial<Wanted>, there: Below) {
+export function plan(wanted: ProductPatch & Partial<Wanted>, there: Below) {
   const { name, base_price_cents, category_id, description, image_url, variations, option_groups } =
     wanted as Wanted;
   const errors: FieldError[] = [];
@@ -201,6 +256,10 @@ async function writeBelow(
   id: string,
   rows: { variations: VariationRow[]; option_groups: OptionGroupRow[] },
 ) {
-  await replaceVariations(tx, id, rows.variations);
+  await replaceVariations(
+    tx,
+    [id],
+    rows.variations.map((row) => ({ ...row, product_id: id })),
+  );
   await replaceOptionGroups(tx, id, rows.option_groups);
 }

@@ -6,10 +6,28 @@ import type { Product } from "./schemas.ts";
 export const findProducts = (sql: Db, ids: string[]) => sql<Product[]>`
   select * from product_details where id = any(${ids}::uuid[])`;
 
-/** The whole menu, as one row. */
-export async function findMenu(sql: Db): Promise<{ categories: unknown[]; products: unknown[] }> {
-  const [menu] = await sql<{ categories: unknown[]; products: unknown[] }[]>`
+export interface MenuRow {
+  version: string;
+  /** Until something that is sold out comes back; null: nothing does. */
+  good_for_ms: number | null;
+  categories: unknown[];
+  products: unknown[];
+}
+
+/** The whole menu, as one row, with the version that it has. */
+export async function findMenu(sql: Db): Promise<MenuRow> {
+  const [menu] = await sql<MenuRow[]>`
     select
+      (select version from menu_version) as version,
+      (
+        select extract(epoch from min(sold_out_until) - now())::float8 * 1000
+        from (
+          select sold_out_until from products
+          union all select sold_out_until from variations
+          union all select sold_out_until from options
+        ) as row
+        where sold_out_until > now() and sold_out_until < 'infinity'
+      ) as good_for_ms,
       coalesce((
         select json_agg(json_build_object(
           'id', id, 'name', name, 'description', description, 'sort_order', sort_order
@@ -18,16 +36,21 @@ export async function findMenu(sql: Db): Promise<{ categories: unknown[]; produc
         where archived_at is null
       ), '[]') as categories,
       coalesce((
-        select json_agg(json_build_object(
-          'id', p.id, 'name', p.name, 'description', p.description, 'category_id', p.category_id,
-          'image_url', p.image_url, 'base_price_cents', p.base_price_cents, 'available', p.available,
-          'variations', p.variations, 'option_groups', p.option_groups
-        ) order by c.sort_order nulls last, lower(c.name), p.id)
-        from product_details p
+        select json_agg(p order by c.sort_order nulls last, lower(c.name), p.id)
+        from menu_products p
         left join categories c on c.id = p.category_id
-        where p.archived_at is null
       ), '[]') as products`;
   return menu!;
+}
+
+export async function findMenuVersion(sql: Db): Promise<string> {
+  const [row] = await sql<{ version: string }[]>`select version from menu_version`;
+  return row!.version;
+}
+
+/** Edits of the catalog take turns: each takes this before any other row, and has it until its transaction ends. */
+export async function lockMenu(tx: Db) {
+  await tx`select from menu_version for update`;
 }
 
 export async function findProduct(sql: Db, id: string): Promise<Product | undefined> {
@@ -91,6 +114,43 @@ export async function archiveProduct(tx: Db, id: string) {
     update products set archived_at = now(), version = version + 1, updated_at = now() where id = ${id}`;
 }
 
+// Sold out until a time, or "infinity", or null: available.
+
+/** Raises the version. */
+export async function setProductSoldOut(tx: Db, id: string, until: string | null) {
+  await tx`
+    update products set sold_out_until = ${until}, version = version + 1, updated_at = now() where id = ${id}`;
+}
+
+/** Whether the product has this variation; then it is written. */
+export async function setVariationSoldOut(tx: Db, productId: string, id: string, until: string | null) {
+  const { count } = await tx`
+    update variations set sold_out_until = ${until}
+    where id = ${id} and product_id = ${productId} and archived_at is null`;
+  return count > 0;
+}
+
+/** Whether the product has this option in one of its groups; then it is written. */
+export async function setOptionSoldOut(tx: Db, productId: string, id: string, until: string | null) {
+  const { count } = await tx`
+    update options set sold_out_until = ${until}
+    from option_groups
+    where options.id = ${id} and options.archived_at is null and option_groups.id = options.option_group_id
+      and option_groups.product_id = ${productId} and option_groups.archived_at is null`;
+  return count > 0;
+}
+
+/** Says that something below the product has changed. */
+export async function raiseVersion(tx: Db, id: string) {
+  await tx`update products set version = version + 1, updated_at = now() where id = ${id}`;
+}
+
+/** The picture that was there before goes with this, unless another product shows it. Raises the version. */
+export async function setProductImage(tx: Db, id: string, imageUrl: string) {
+  await tx`
+    update products set image_url = ${imageUrl}, version = version + 1, updated_at = now() where id = ${id}`;
+}
+
 /** A variation, with the id that it has or gets. */
 export interface VariationRow {
   id: string;
@@ -98,20 +158,26 @@ export interface VariationRow {
   price_change_cents: number;
 }
 
-/** Makes `rows`, in their order, the product's variations; those it leaves out are archived. */
-export async function replaceVariations(tx: Db, productId: string, rows: VariationRow[]) {
+/** Makes `rows`, in their order, the variations of each of these products; those it leaves out are archived. */
+export async function replaceVariations(
+  tx: Db,
+  productIds: string[],
+  rows: (VariationRow & { product_id: string })[],
+) {
   await tx`
     with kept as (
       insert into variations (id, product_id, name, price_change_cents, position)
-      select row.id, ${productId}::uuid, row.name, row.price_change_cents, position
+      select id, product_id, name, price_change_cents, position
       from rows from (
-        jsonb_to_recordset(${tx.json(rows as never)}) as (id uuid, name text, price_change_cents integer)
-      ) with ordinality as row (id, name, price_change_cents, position)
+        jsonb_to_recordset(${tx.json(rows as never)})
+          as (id uuid, product_id uuid, name text, price_change_cents integer)
+      ) with ordinality as row (id, product_id, name, price_change_cents, position)
       on conflict (id) do update set
         name = excluded.name, price_change_cents = excluded.price_change_cents, position = excluded.position
     )
     update variations set archived_at = now()
-    where product_id = ${productId} and archived_at is null and id <> all (${rows.map(({ id }) => id)}::uuid[])`;
+    where product_id = any(${productIds}::uuid[]) and archived_at is null
+      and id <> all (${rows.map(({ id }) => id)}::uuid[])`;
 }
 
 export interface OptionGroupRow {

@@ -1,31 +1,119 @@
 // What everybody may see. Public, and the same for all.
-import { createHash } from "node:crypto";
-import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
-import { findMenu } from "./queries.ts";
-import { Menu } from "./schemas.ts";
+import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import { notFound } from "../errors.ts";
+import { Page, pageQuery, readPage, toPage } from "../paging.ts";
+import { Id, ref } from "../schemas.ts";
+import {
+  findCategory,
+  findProductInCategory,
+  listCategories,
+  listProductsInCategory,
+} from "./category-queries.ts";
+import { choose, clientHas, type Menu as OpenMenu } from "./menu-snapshot.ts";
+import { Category, Menu, MenuProduct } from "./schemas.ts";
 
-export const catalogRoutes: FastifyPluginAsyncTypebox = async (app) => {
+const tags = ["catalog"];
+const params = Type.Object({ category_id: Id });
+
+export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = async (app, { menu }) => {
   app.get(
     "/menu",
     {
       schema: {
         operationId: "readMenu",
-        tags: ["catalog"],
+        tags,
         summary: "The menu: categories, and products with their variations and options",
         description: "Send the ETag back as If-None-Match: 304 while nothing has changed.",
         response: { 200: Menu, 304: { type: "null", description: "Nothing has changed" } },
       },
     },
-    async (request, reply) => {
-      const menu = JSON.stringify({ currency: app.settings.currency, ...(await findMenu(app.sql)) });
-      const etag = `"${createHash("sha256").update(menu).digest("base64url")}"`;
+    async ({ headers }, reply) => {
+      const snapshot = await menu.current();
+      const { bytes, etag, encoding } = choose(snapshot, headers["accept-encoding"] as string | undefined);
+      const vary = reply.getHeader("vary");
+      reply.header("vary", vary ? `${vary}, Accept-Encoding` : "Accept-Encoding");
       reply.header("etag", etag).header("cache-control", "no-cache");
-      if (matches(request.headers["if-none-match"], etag)) return reply.code(304).send();
-      return reply.type("application/json; charset=utf-8").send(menu);
+      if (clientHas(snapshot, headers["if-none-match"])) return reply.code(304).send();
+      if (encoding) reply.header("content-encoding", encoding);
+      return reply.type("application/json; charset=utf-8").send(bytes as never);
+    },
+  );
+
+  app.get(
+    "/categories",
+    {
+      config: { refuses: ["invalid_cursor"] },
+      schema: {
+        operationId: "listCategories",
+        tags,
+        summary: "Categories, in the order of the menu",
+        querystring: Type.Object(pageQuery),
+        response: { 200: Page(ref(Category)) },
+      },
+    },
+    async (request) => {
+      const page = readPage(request.query);
+      return toPage(await listCategories(app.sql, page), page);
+    },
+  );
+
+  app.get(
+    "/categories/:category_id",
+    {
+      config: { refuses: ["not_found"] },
+      schema: {
+        operationId: "readCategory",
+        tags,
+        summary: "A category",
+        params,
+        response: { 200: ref(Category) },
+      },
+    },
+    async (request) => {
+      const category = await findCategory(app.sql, request.params.category_id);
+      if (!category) throw notFound("Category");
+      return category;
+    },
+  );
+
+  app.get(
+    "/categories/:category_id/products",
+    {
+      config: { refuses: ["not_found", "invalid_cursor"] },
+      schema: {
+        operationId: "listProductsInCategory",
+        tags,
+        summary: "A category's products, newest first",
+        params,
+        querystring: Type.Object(pageQuery),
+        response: { 200: Page(ref(MenuProduct)) },
+      },
+    },
+    async (request) => {
+      const { category_id } = request.params;
+      const page = readPage(request.query);
+      if (!(await findCategory(app.sql, category_id))) throw notFound("Category");
+      return toPage(await listProductsInCategory(app.sql, category_id, page), page);
+    },
+  );
+
+  app.get(
+    "/categories/:category_id/products/:product_id",
+    {
+      config: { refuses: ["not_found"] },
+      schema: {
+        operationId: "readProductInCategory",
+        tags,
+        summary: "A product of a category",
+        params: Type.Object({ category_id: Id, product_id: Id }),
+        response: { 200: ref(MenuProduct) },
+      },
+    },
+    async (request) => {
+      const { category_id, product_id } = request.params;
+      const product = await findProductInCategory(app.sql, category_id, product_id);
+      if (!product) throw notFound("Product");
+      return product;
     },
   );
 };
-
-/** If-None-Match compares weakly: a proxy that compressed the menu may have weakened its tag. */
-const matches = (header: string | undefined, etag: string) =>
-  header?.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag || tag.trim() === "*");

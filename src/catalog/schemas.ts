@@ -1,6 +1,6 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Id, Nullable, Time, text } from "../schemas.ts";
+import { Id, Link, Nullable, ref, SortOrder, Time, text } from "../schemas.ts";
 
 const maxPriceCents = 100_000;
 const PriceChange = Type.Integer({ minimum: -maxPriceCents, maximum: maxPriceCents });
@@ -54,21 +54,38 @@ export const Product = Type.Object(
 );
 export type Product = Static<typeof Product>;
 
-export const Menu = Type.Object(
-  {
-    currency: Type.String(),
-    categories: Type.Array(
-      Type.Object({
-        id: Id,
-        name: Type.String(),
-        description: Nullable(Type.String()),
-        sort_order: Type.Integer(),
-      }),
-    ),
-    products: Type.Array(Type.Object(menuProduct)),
-  },
-  { $id: "Menu" },
+export const MenuProduct = Type.Object(menuProduct, { $id: "MenuProduct" });
+export type MenuProduct = Static<typeof MenuProduct>;
+
+const menuCategory = {
+  id: Id,
+  name: Type.String(),
+  description: Nullable(Type.String()),
+  sort_order: Type.Integer(),
+};
+
+export const Category = Type.Object(
+  { ...menuCategory, created_at: Time, updated_at: Time },
+  { $id: "Category" },
 );
+export type Category = Static<typeof Category>;
+
+export const Menu = Type.Object({
+  currency: Type.String(),
+  categories: Type.Array(Type.Object(menuCategory)),
+  products: Type.Array(ref(MenuProduct)),
+});
+
+export const NewCategory = Type.Object(
+  {
+    name: Name,
+    description: Type.Optional(Nullable(text(2000))),
+    sort_order: Type.Optional(SortOrder),
+  },
+  { additionalProperties: false },
+);
+
+export const CategoryPatch = Type.Partial(NewCategory, { additionalProperties: false, minProperties: 1 });
 
 // Rows below a product are matched by `id` when given, else by name.
 
@@ -98,8 +115,7 @@ export type VariationInput = Static<typeof VariationInput>;
 const optionalFields = {
   category_id: Type.Optional(Nullable(Id)),
   description: Type.Optional(Nullable(text(2000))),
-  // Shown to everybody: a web address, or a path on this one; never `javascript:` and its like.
-  image_url: Type.Optional(Nullable(text(2000, { pattern: "^(https?:/)?/\\S+$" }))),
+  image_url: Type.Optional(Nullable(Link)),
 };
 const variations = Type.Array(VariationInput, { maxItems: 50 });
 const option_groups = Type.Array(OptionGroupInput, { maxItems: 20 });
@@ -122,3 +138,40 @@ export const ProductReplacement = Type.Object(
 
 export const ProductPatch = Type.Partial(NewProduct, { additionalProperties: false, minProperties: 1 });
 export type ProductPatch = Static<typeof ProductPatch>;
+
+export const AvailabilityChange = Type.Object(
+  {
+    available: Type.Boolean(),
+    until: Type.Optional(Type.String({ format: "date-time", description: "When it is back; in the future" })),
+    variation_id: Type.Optional(Id),
+    option_id: Type.Optional(Id),
+  },
+  { additionalProperties: false },
+);
+
+const ImportedVariation = Type.Object(
+  { name: Name, price_change_cents: PriceChange },
+  { additionalProperties: false },
+);
+
+/** A row of an import. What is missing stays as it is. */
+export const ImportRow = Type.Object(
+  {
+    name: Name,
+    category: Type.Optional(Name),
+    description: Type.Optional(text(2000)),
+    base_price_cents: Type.Optional(BasePrice),
+    image_url: Type.Optional(Link),
+    variations: Type.Optional(Type.Array(ImportedVariation, { maxItems: 50 })),
+  },
+  { additionalProperties: false },
+);
+export type ImportRow = Static<typeof ImportRow>;
+
+export const ImportResult = Type.Object({
+  dry_run: Type.Boolean(),
+  rows: Type.Integer(),
+  created: Type.Integer(),
+  updated: Type.Integer(),
+});
+export type ImportResult = Static<typeof ImportResult>;

@@ -1,0 +1,86 @@
+import type { Db } from "../db.ts";
+import type { PageRequest } from "../paging.ts";
+import type { Category, MenuProduct } from "./schemas.ts";
+
+const columns = (sql: Db) => sql`id, name, description, sort_order, created_at, updated_at`;
+
+/** One row more than the page holds, in the order of the menu. */
+export const listCategories = (sql: Db, page: PageRequest) => sql<Category[]>`
+  select ${columns(sql)}
+  from categories
+  where archived_at is null
+    ${
+      page.after
+        ? sql`and (sort_order, lower(name), id) > (
+            select sort_order, lower(name), id from categories where id = ${page.after})`
+        : sql``
+    }
+  order by sort_order, lower(name), id
+  limit ${page.limit + 1}`;
+
+export async function findCategory(sql: Db, id: string): Promise<Category | undefined> {
+  const [category] = await sql<Category[]>`
+    select ${columns(sql)} from categories where id = ${id} and archived_at is null`;
+  return category;
+}
+
+/** One row more than the page holds, newest first. */
+export const listProductsInCategory = (sql: Db, categoryId: string, page: PageRequest) => sql<MenuProduct[]>`
+  select *
+  from menu_products
+  where category_id = ${categoryId}
+    ${page.after ? sql`and id < ${page.after}` : sql``}
+  order by id desc
+  limit ${page.limit + 1}`;
+
+export async function findProductInCategory(
+  sql: Db,
+  categoryId: string,
+  id: string,
+): Promise<MenuProduct | undefined> {
+  const [product] = await sql<MenuProduct[]>`
+    select * from menu_products where id = ${id} and category_id = ${categoryId}`;
+  return product;
+}
+
+export interface CategoryFields {
+  name: string;
+  description?: string | null;
+  sort_order?: number;
+}
+
+export async function insertCategory(tx: Db, id: string, fields: CategoryFields): Promise<Category> {
+  const [category] = await tx<Category[]>`
+    insert into categories ${tx({ id, ...fields } as never)} returning ${columns(tx)}`;
+  return category!;
+}
+
+/** Writes the fields that are named; gives nothing for a category that is not there. */
+export async function updateCategory(
+  tx: Db,
+  id: string,
+  fields: Partial<CategoryFields>,
+): Promise<Category | undefined> {
+  const [category] = await tx<Category[]>`
+    update categories set ${tx(fields as never)}, updated_at = now()
+    where id = ${id} and archived_at is null
+    returning ${columns(tx)}`;
+  return category;
+}
+
+/** Takes the category, so that no product comes into it until the transaction ends. */
+export async function lockCategoryForRemoval(tx: Db, id: string): Promise<boolean> {
+  const found = await tx`select id from categories where id = ${id} and archived_at is null for update`;
+  return found.length > 0;
+}
+
+/** How many products that are not archived it has. */
+export async function countProductsInCategory(tx: Db, id: string): Promise<number> {
+  const [row] = await tx<{ count: number }[]>`
+    select count(*)::int as count from products where category_id = ${id} and archived_at is null`;
+  return row!.count;
+}
+
+export async function archiveCategory(tx: Db, id: string) {
+  await tx`update categories set archived_at = now(), updated_at = now() where id = ${id}`;
+}

@@ -1,0 +1,75 @@
+// The catalog in one file, both ways. An export can be imported as it is.
+import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import { requireManager } from "../auth/guards.ts";
+import { ApiError } from "../errors.ts";
+import { writeCsv } from "./csv.ts";
+import { importProducts, maxImportBytes } from "./import.ts";
+import { listProductsForExport } from "./import-queries.ts";
+import { forgetAfterWrites, type Menu } from "./menu-snapshot.ts";
+import { ImportResult } from "./schemas.ts";
+
+const tags = ["catalog admin"];
+const Csv = Type.String({ description: "name,category,description,base_price_cents,image_url,variations" });
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+export const importRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (app, { menu }) => {
+  forgetAfterWrites(app, menu);
+  app.addContentTypeParser("text/csv", { parseAs: "buffer" }, (_request, body, done) => {
+    try {
+      done(null, utf8.decode(body as Buffer));
+    } catch {
+      done(new ApiError("validation_failed", "The file is not UTF-8"));
+    }
+  });
+
+  app.post(
+    "/admin/products/import",
+    {
+      onRequest: requireManager,
+      bodyLimit: maxImportBytes,
+      config: { refuses: ["import_failed", "name_taken"] },
+      schema: {
+        operationId: "importProducts",
+        tags,
+        summary: "Create or update products by name, all rows or none",
+        description:
+          "CSV with the header name,category,description,base_price_cents,image_url,variations, variations as " +
+          "`Small:-50|Large:+80`; or a JSON array of such rows, variations as [{ name, price_change_cents }]. What is " +
+          "empty stays as it is. At most 1,000 rows and 2 MiB. With `dry_run` nothing is written.",
+        querystring: Type.Object({ dry_run: Type.Optional(Type.Boolean()) }),
+        body: {
+          content: {
+            "text/csv": { schema: Csv },
+            "application/json": { schema: Type.Array(Type.Unknown()) },
+          },
+        },
+        response: { 200: ImportResult },
+      },
+    },
+    async (request) => {
+      const body: unknown = request.body;
+      if (typeof body !== "string" && !Array.isArray(body))
+        throw new ApiError("unsupported_media_type", "Expected text/csv, or a JSON array");
+      return importProducts(app.sql, body, request.query.dry_run ?? false);
+    },
+  );
+
+  app.get(
+    "/admin/products/export",
+    {
+      onRequest: requireManager,
+      schema: {
+        operationId: "exportProducts",
+        tags,
+        summary: "All products on the menu as CSV, for an import",
+        description: "A cell that a spreadsheet would run as a formula has an apostrophe before it.",
+        response: { 200: { content: { "text/csv": { schema: Csv } } } },
+      },
+    },
+    async (_request, reply) => {
+      const file = writeCsv(await listProductsForExport(app.sql));
+      reply.header("content-disposition", 'attachment; filename="products.csv"');
+      return reply.type("text/csv; charset=utf-8").send(file);
+    },
+  );
+};

@@ -1,0 +1,147 @@
+// What the shop shows above the menu. Public are those whose time it is.
+import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import { v7 as uuidv7 } from "uuid";
+import { requireManager } from "../auth/guards.ts";
+import { brokenConstraint } from "../db.ts";
+import { badField, notFound } from "../errors.ts";
+import { Page, pageQuery, readPage, toPage } from "../paging.ts";
+import { Id, ref } from "../schemas.ts";
+import {
+  archivePromotion,
+  findPromotion,
+  insertPromotion,
+  listCurrentPromotions,
+  listPromotions,
+  updatePromotion,
+} from "./queries.ts";
+import { NewPromotion, Promotion, PromotionPatch } from "./schemas.ts";
+
+const tags = ["promotions"];
+const params = Type.Object({ promotion_id: Id });
+
+export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  app.addSchema(Promotion);
+
+  app.get(
+    "/promotions",
+    {
+      config: { refuses: ["invalid_cursor"] },
+      schema: {
+        operationId: "listCurrentPromotions",
+        tags,
+        summary: "The promotions of now, by sort_order",
+        querystring: Type.Object(pageQuery),
+        response: { 200: Page(ref(Promotion)) },
+      },
+    },
+    async (request) => {
+      const page = readPage(request.query);
+      return toPage(await listCurrentPromotions(app.sql, page), page);
+    },
+  );
+
+  app.get(
+    "/admin/promotions",
+    {
+      onRequest: requireManager,
+      config: { refuses: ["invalid_cursor"] },
+      schema: {
+        operationId: "listPromotions",
+        tags,
+        summary: "All promotions, past and coming ones too, newest first",
+        querystring: Type.Object(pageQuery),
+        response: { 200: Page(ref(Promotion)) },
+      },
+    },
+    async (request) => {
+      const page = readPage(request.query);
+      return toPage(await listPromotions(app.sql, page), page);
+    },
+  );
+
+  app.post(
+    "/admin/promotions",
+    {
+      onRequest: requireManager,
+      schema: {
+        operationId: "createPromotion",
+        tags,
+        summary: "Add a promotion",
+        body: NewPromotion,
+        response: { 201: ref(Promotion) },
+      },
+    },
+    async (request, reply) => {
+      const promotion = await insertPromotion(app.sql, uuidv7(), request.body).catch(refuseBadWindow);
+      const location = `${app.settings.apiPrefix}/admin/promotions/${promotion.id}`;
+      return reply.code(201).header("location", location).send(promotion);
+    },
+  );
+
+  app.get(
+    "/admin/promotions/:promotion_id",
+    {
+      onRequest: requireManager,
+      config: { refuses: ["not_found"] },
+      schema: {
+        operationId: "readPromotion",
+        tags,
+        summary: "A promotion",
+        params,
+        response: { 200: ref(Promotion) },
+      },
+    },
+    async (request) => {
+      const promotion = await findPromotion(app.sql, request.params.promotion_id);
+      if (!promotion) throw notFound("Promotion");
+      return promotion;
+    },
+  );
+
+  app.patch(
+    "/admin/promotions/:promotion_id",
+    {
+      onRequest: requireManager,
+      config: { refuses: ["not_found"] },
+      schema: {
+        operationId: "changePromotion",
+        tags,
+        summary: "Change what is named of a promotion; null empties",
+        params,
+        body: PromotionPatch,
+        response: { 200: ref(Promotion) },
+      },
+    },
+    async (request) => {
+      const { promotion_id } = request.params;
+      const promotion = await updatePromotion(app.sql, promotion_id, request.body).catch(refuseBadWindow);
+      if (!promotion) throw notFound("Promotion");
+      return promotion;
+    },
+  );
+
+  app.delete(
+    "/admin/promotions/:promotion_id",
+    {
+      onRequest: requireManager,
+      config: { refuses: ["not_found"] },
+      schema: {
+        operationId: "removePromotion",
+        tags,
+        summary: "Take a promotion away",
+        params,
+        response: { 204: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      if (!(await archivePromotion(app.sql, request.params.promotion_id))) throw notFound("Promotion");
+      return reply.code(204).send(null);
+    },
+  );
+};
+
+function refuseBadWindow(error: unknown): never {
+  if (brokenConstraint(error) === "promotions_end_after_they_start")
+    throw badField("/ends_at", "Expected a time after starts_at");
+  throw error;
+}

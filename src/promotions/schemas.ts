@@ -1,0 +1,37 @@
+import { Type } from "@fastify/type-provider-typebox";
+import type { Static } from "@sinclair/typebox";
+import { Id, Link, Nullable, SortOrder, Time, text } from "../schemas.ts";
+
+export const Promotion = Type.Object(
+  {
+    id: Id,
+    title: Type.String(),
+    description: Nullable(Type.String()),
+    image_url: Nullable(Type.String()),
+    link_url: Nullable(Type.String()),
+    sort_order: Type.Integer(),
+    starts_at: Nullable(Time),
+    ends_at: Nullable(Time),
+    created_at: Time,
+    updated_at: Time,
+  },
+  { $id: "Promotion" },
+);
+export type Promotion = Static<typeof Promotion>;
+
+export const NewPromotion = Type.Object(
+  {
+    title: text(200, { minLength: 1, pattern: "\\S" }),
+    description: Type.Optional(Nullable(text(2000))),
+    image_url: Type.Optional(Nullable(Link)),
+    link_url: Type.Optional(Nullable(Link)),
+    sort_order: Type.Optional(SortOrder),
+    starts_at: Type.Optional(Nullable(Time)),
+    ends_at: Type.Optional(Nullable(Time)),
+  },
+  { additionalProperties: false },
+);
+export type NewPromotion = Static<typeof NewPromotion>;
+
+export const PromotionPatch = Type.Partial(NewPromotion, { additionalProperties: false, minProperties: 1 });
+export type PromotionPatch = Static<typeof PromotionPatch>;

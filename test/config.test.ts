@@ -35,6 +35,7 @@ describe("without any setting", () => {
       paymentTimeoutMs: 10_000,
       notificationServiceUrl: undefined,
       notificationTimeoutMs: 15_000,
+      mailFrom: "Ristretto <no-reply@ristretto.example>",
       rateLimitMax: 600,
       worker: "inline",
       currency: "USD",
@@ -52,8 +53,8 @@ describe("without any setting", () => {
 
   test("production's commands on the database need the database alone", () => {
     const env = { NODE_ENV: "production" };
-    expect(problems(env, "database")).toEqual([expect.stringContaining("DATABASE_URL is missing")]);
-    expect(problems({ ...env, DATABASE_URL: "postgres://db/shop" }, "database")).toEqual([]);
+    expect(problems(env, ["DATABASE_URL"])).toEqual([expect.stringContaining("DATABASE_URL is missing")]);
+    expect(problems({ ...env, DATABASE_URL: "postgres://db/shop" }, ["DATABASE_URL"])).toEqual([]);
   });
 });
 
@@ -101,6 +102,8 @@ const malformed: [name: string, value: string][] = [
   ["JWT_SECRET_KEY", `${secret},short`],
   ["PAYMENT_SERVICE_URL", "payments.example"],
   ["NOTIFICATION_SERVICE_URL", "ftp://notifications.example"],
+  ["SMTP_URL", "mail.example"],
+  ["REDIS_URL", "http://redis:6379"],
   ["WORKER", "on"],
   ["CURRENCY", "usd"],
   ["CURRENCY", "DOLLAR"],

@@ -1,5 +1,4 @@
 import cors from "@fastify/cors";
-import rateLimit from "@fastify/rate-limit";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import { v7 as uuidv7 } from "uuid";
 import { authRoutes } from "./auth/routes.ts";
@@ -14,6 +13,7 @@ import type { Pool } from "./db.ts";
 import { ApiError, refuseMalformedHttp, sendProblem, shapeErrors } from "./errors.ts";
 import { notificationRoutes } from "./notifications/routes.ts";
 import { healthRoutes } from "./ops/health.ts";
+import { limitRequests } from "./ops/limits.ts";
 import { describeApi } from "./ops/openapi.ts";
 import { rootRoute } from "./ops/root.ts";
 import { customerOrderRoutes } from "./orders/customer-routes.ts";
@@ -79,11 +79,7 @@ export async function buildApp({ settings, sql, counter, log }: Shop) {
   shapeErrors(app);
 
   await app.register(cors, { origin: settings.corsOrigins, methods, exposedHeaders });
-  if (settings.rateLimitMax > 0) {
-    await app.register(rateLimit, { global: false, max: settings.rateLimitMax, timeWindow: "1 minute" });
-    // Before every route's guard, and before the answer to an unknown route: all of them count.
-    app.addHook("onRequest", app.rateLimit());
-  }
+  await limitRequests(app);
   await registerTokens(app, settings.jwtSecrets, settings.accessTokenMinutes);
   await describeApi(app, version);
 

@@ -1,6 +1,7 @@
 // What runs in the background: the map of the worker.
 import { Logger as JobLogger, type Runner, run } from "graphile-worker";
 import type { Logger } from "pino";
+import { openMailer } from "./auth/mail.ts";
 import type { CompleteSettings } from "./config.ts";
 import type { Pool } from "./db.ts";
 import { openNotifier } from "./notifications/send.ts";
@@ -23,6 +24,7 @@ export interface Worker {
 export async function startWorker(settings: CompleteSettings, sql: Pool, log: Logger): Promise<Worker> {
   const { databaseUrl, notificationServiceUrl, notificationTimeoutMs } = settings;
   const notifier = openNotifier(sql, notificationServiceUrl, notificationTimeoutMs, log);
+  const mailer = openMailer(settings, sql, log);
   const runner: Runner = await run({
     connectionString: databaseUrl,
     concurrency,
@@ -33,6 +35,7 @@ export async function startWorker(settings: CompleteSettings, sql: Pool, log: Lo
     crontab,
     taskList: {
       send_notification: (payload) => notifier.send((payload as { notification_id: string }).notification_id),
+      send_code: (payload) => mailer.sendCode((payload as { code_id: string }).code_id),
       free_jobs_of_the_dead: () => freeJobsOfTheDead(sql),
     },
   });
@@ -44,6 +47,7 @@ export async function startWorker(settings: CompleteSettings, sql: Pool, log: Lo
     stop: async () => {
       await Promise.all([runner.stop(), settling.stop()]);
       await notifier.close();
+      mailer.close();
     },
   };
 }

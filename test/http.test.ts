@@ -228,7 +228,7 @@ describe("a failure of ours", () => {
     expect(health.statusCode).toBe(503);
     expect(health.json()).toEqual({
       status: "unavailable",
-      checks: { database: "failing", migrations: "failing" },
+      checks: { database: "failing", migrations: "failing", mail: "ok" },
     });
     expect((await cut.inject("/api/v1/health/live")).statusCode).toBe(200);
   });
@@ -248,7 +248,10 @@ describe("the operator's pages", () => {
 
   test("/health checks the database and its migrations", async () => {
     const response = await shop.call("GET", "/health");
-    expect(response.json()).toEqual({ status: "ok", checks: { database: "ok", migrations: "ok" } });
+    expect(response.json()).toEqual({
+      status: "ok",
+      checks: { database: "ok", migrations: "ok", mail: "ok" },
+    });
     expect(response.headers["cache-control"]).toBe("no-store");
   });
 
@@ -260,7 +263,7 @@ describe("the operator's pages", () => {
     expect(response.statusCode).toBe(503);
     expect(response.json()).toEqual({
       status: "unavailable",
-      checks: { database: "ok", migrations: "failing" },
+      checks: { database: "ok", migrations: "failing", mail: "ok" },
     });
   });
 

@@ -2,6 +2,7 @@ import cors from "@fastify/cors";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import { v7 as uuidv7 } from "uuid";
 import { authRoutes } from "./auth/routes.ts";
+import { signUpRoutes } from "./auth/sign-up-routes.ts";
 import { registerTokens } from "./auth/tokens.ts";
 import { cartRoutes } from "./carts/routes.ts";
 import { Cart, CartItem, CartProblem } from "./carts/schemas.ts";
@@ -13,7 +14,7 @@ import type { Pool } from "./db.ts";
 import { ApiError, refuseMalformedHttp, sendProblem, shapeErrors } from "./errors.ts";
 import { notificationRoutes } from "./notifications/routes.ts";
 import { healthRoutes } from "./ops/health.ts";
-import { limitRequests } from "./ops/limits.ts";
+import { limitGuesses, limitRequests } from "./ops/limits.ts";
 import { describeApi } from "./ops/openapi.ts";
 import { rootRoute } from "./ops/root.ts";
 import { customerOrderRoutes } from "./orders/customer-routes.ts";
@@ -21,6 +22,7 @@ import type { Counter } from "./orders/place.ts";
 import { orderRoutes } from "./orders/routes.ts";
 import { Order } from "./orders/schemas.ts";
 import { paymentRoutes } from "./payments/routes.ts";
+import { User } from "./users/schemas.ts";
 import { strictValidator } from "./validation.ts";
 
 declare module "fastify" {
@@ -80,15 +82,17 @@ export async function buildApp({ settings, sql, counter, log }: Shop) {
 
   await app.register(cors, { origin: settings.corsOrigins, methods, exposedHeaders });
   await limitRequests(app);
+  const judgeGuess = limitGuesses(app);
   await registerTokens(app, settings.jwtSecrets, settings.accessTokenMinutes);
   await describeApi(app, version);
 
   // Those that several rooms answer with.
-  for (const entity of [Product, Order, Cart, CartItem, CartProblem]) app.addSchema(entity);
+  for (const entity of [Product, Order, Cart, CartItem, CartProblem, User]) app.addSchema(entity);
   const prefix = settings.apiPrefix;
   await app.register(rootRoute);
   await app.register(healthRoutes, { prefix });
-  await app.register(authRoutes, { prefix });
+  await app.register(authRoutes, { prefix, judgeGuess });
+  await app.register(signUpRoutes, { prefix, judgeGuess });
   await app.register(catalogRoutes, { prefix });
   await app.register(catalogAdminRoutes, { prefix });
   await app.register(orderRoutes, { prefix, counter });

@@ -2,6 +2,7 @@ import cors from "@fastify/cors";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import { v7 as uuidv7 } from "uuid";
 import { authRoutes } from "./auth/routes.ts";
+import { sessionRoutes } from "./auth/session-routes.ts";
 import { signUpRoutes } from "./auth/sign-up-routes.ts";
 import { registerTokens } from "./auth/tokens.ts";
 import { cartRoutes } from "./carts/routes.ts";
@@ -22,6 +23,8 @@ import type { Counter } from "./orders/place.ts";
 import { orderRoutes } from "./orders/routes.ts";
 import { Order } from "./orders/schemas.ts";
 import { paymentRoutes } from "./payments/routes.ts";
+import { identityRoutes } from "./users/identity-routes.ts";
+import { userRoutes } from "./users/routes.ts";
 import { User } from "./users/schemas.ts";
 import { strictValidator } from "./validation.ts";
 
@@ -93,6 +96,9 @@ export async function buildApp({ settings, sql, counter, log }: Shop) {
   await app.register(healthRoutes, { prefix });
   await app.register(authRoutes, { prefix, judgeGuess });
   await app.register(signUpRoutes, { prefix, judgeGuess });
+  await app.register(sessionRoutes, { prefix });
+  await app.register(userRoutes, { prefix });
+  await app.register(identityRoutes, { prefix });
   await app.register(catalogRoutes, { prefix });
   await app.register(catalogAdminRoutes, { prefix });
   await app.register(orderRoutes, { prefix, counter });

@@ -1,6 +1,7 @@
 // What runs in the background: the map of the worker.
 import { Logger as JobLogger, type Runner, run } from "graphile-worker";
 import type { Logger } from "pino";
+import { cleanUp } from "./auth/clean-up.ts";
 import { openMailer } from "./auth/mail.ts";
 import type { CompleteSettings } from "./config.ts";
 import type { Pool } from "./db.ts";
@@ -13,6 +14,7 @@ const concurrency = 10;
 const crontab = `
 # minute, hour, day, month, weekday; job
 * * * * * free_jobs_of_the_dead
+*/5 * * * * clean_up
 `;
 
 export interface Worker {
@@ -36,12 +38,14 @@ export async function startWorker(settings: CompleteSettings, sql: Pool, log: Lo
     taskList: {
       send_notification: (payload) => notifier.send((payload as { notification_id: string }).notification_id),
       send_code: (payload) => mailer.sendCode((payload as { code_id: string }).code_id),
+      clean_up: () => cleanUp(sql),
       free_jobs_of_the_dead: () => freeJobsOfTheDead(sql),
     },
   });
   runner.events.on("job:failed", ({ job, error }) =>
     log.error({ err: error, job: job.task_identifier, attempts: job.attempts }, "job given up"),
   );
+  await runner.addJob("clean_up", {}, { jobKey: "clean_up" });
   const settling = startSettling(sql, settings, log);
   return {
     stop: async () => {

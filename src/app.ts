@@ -1,8 +1,10 @@
 import cors from "@fastify/cors";
-import rateLimit from "@fastify/rate-limit";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
+import type { Redis } from "ioredis";
 import { v7 as uuidv7 } from "uuid";
 import { authRoutes } from "./auth/routes.ts";
+import { sessionRoutes } from "./auth/session-routes.ts";
+import { signUpRoutes } from "./auth/sign-up-routes.ts";
 import { registerTokens } from "./auth/tokens.ts";
 import { cartRoutes } from "./carts/routes.ts";
 import { Cart, CartItem, CartProblem } from "./carts/schemas.ts";
@@ -19,6 +21,7 @@ import type { Pool } from "./db.ts";
 import { ApiError, refuseMalformedHttp, sendProblem, shapeErrors } from "./errors.ts";
 import { notificationRoutes } from "./notifications/routes.ts";
 import { healthRoutes } from "./ops/health.ts";
+import { limitGuesses, limitRequests } from "./ops/limits.ts";
 import { describeApi } from "./ops/openapi.ts";
 import { rootRoute } from "./ops/root.ts";
 import { customerOrderRoutes } from "./orders/customer-routes.ts";
@@ -27,6 +30,9 @@ import { orderRoutes } from "./orders/routes.ts";
 import { Order } from "./orders/schemas.ts";
 import { paymentRoutes } from "./payments/routes.ts";
 import { promotionRoutes } from "./promotions/routes.ts";
+import { identityRoutes } from "./users/identity-routes.ts";
+import { userRoutes } from "./users/routes.ts";
+import { User } from "./users/schemas.ts";
 import { strictValidator } from "./validation.ts";
 
 declare module "fastify" {
@@ -42,13 +48,15 @@ export interface Shop {
   counter: Counter;
   menu: Menu;
   log: FastifyBaseLogger;
+  /** Undefined: instances share nothing but the database. */
+  redis: Redis | undefined;
 }
 
 /** Import and images have their own. */
 const bodyLimitBytes = 64 * 1024;
 
 /** The whole service as one function: the map of the API. Gives an app that isn't listening yet. */
-export async function buildApp({ settings, sql, counter, menu, log }: Shop) {
+export async function buildApp({ settings, sql, counter, menu, redis, log }: Shop) {
   const app = Fastify({
     loggerInstance: log,
     bodyLimit: bodyLimitBytes,
@@ -86,23 +94,24 @@ export async function buildApp({ settings, sql, counter, menu, log }: Shop) {
   shapeErrors(app);
 
   await app.register(cors, { origin: settings.corsOrigins, methods, exposedHeaders });
-  if (settings.rateLimitMax > 0) {
-    await app.register(rateLimit, { global: false, max: settings.rateLimitMax, timeWindow: "1 minute" });
-    // Before every route's guard, and before the answer to an unknown route: all of them count.
-    app.addHook("onRequest", app.rateLimit());
-  }
+  await limitRequests(app, redis);
+  const judgeGuess = limitGuesses(app);
   await registerTokens(app, settings.jwtSecrets, settings.accessTokenMinutes);
   await describeApi(app, version);
 
   // Those that several rooms answer with.
-  for (const entity of [Product, MenuProduct, Category, Order, Cart, CartItem, CartProblem])
+  for (const entity of [Product, MenuProduct, Category, Order, Cart, CartItem, CartProblem, User])
     app.addSchema(entity);
   const store = await openImageStore(settings);
   app.addHook("onClose", async () => store?.close());
   const prefix = settings.apiPrefix;
   await app.register(rootRoute);
   await app.register(healthRoutes, { prefix });
-  await app.register(authRoutes, { prefix });
+  await app.register(authRoutes, { prefix, judgeGuess });
+  await app.register(signUpRoutes, { prefix, judgeGuess });
+  await app.register(sessionRoutes, { prefix });
+  await app.register(userRoutes, { prefix });
+  await app.register(identityRoutes, { prefix });
   await app.register(catalogRoutes, { prefix, menu });
   await app.register(catalogAdminRoutes, { prefix, menu });
   await app.register(categoryRoutes, { prefix, menu });

@@ -1,9 +1,16 @@
-// The operator's commands: `npm run migrate`, `npm run seed`.
+// The operator's commands: `npm run migrate`, `npm run seed`, `npm run create-manager -- --email …`.
+import { parseArgs } from "node:util";
+import { Value } from "@sinclair/typebox/value";
+import { createManager } from "./auth/create-manager.ts";
 import { openPool } from "./db.ts";
 import { migrate, seed } from "./migrate.ts";
 import { complete, PlainError, runProcess } from "./runtime.ts";
+import { Email, toEmail } from "./schemas.ts";
 
-const [command] = process.argv.slice(2);
+const [command, ...args] = process.argv.slice(2);
+
+// A code is hashed with the secret of the instance that it is shown to.
+const demand = command === "create-manager" ? ["DATABASE_URL", "JWT_SECRET_KEY"] : ["DATABASE_URL"];
 
 await runProcess(async ({ settings, log, stack }) => {
   const databaseUrl = settings.production
@@ -25,5 +32,28 @@ await runProcess(async ({ settings, log, stack }) => {
     log.info("the seed users and the seed catalog are there");
     return "done";
   }
+  if (command === "create-manager") {
+    if (!settings.production) await migrate(databaseUrl);
+    const sql = openPool(databaseUrl, { name: "create-manager", max: 1 });
+    stack.defer(() => sql.end());
+    const { email, code } = await createManager(sql, settings, readEmail());
+    console.log(`
+  ${email} is a manager now. Within 15 minutes, set the password with the code ${code}:
+
+    POST ${settings.apiPrefix}/auth/password/reset {"email": "${email}", "code": "${code}", "password": "…"}
+`);
+    return "done";
+  }
   throw new PlainError(`There is no command ${command}`);
-}, "database");
+}, demand);
+
+function readEmail(): string {
+  const usage = "Say whose: npm run create-manager -- --email manager@example.com";
+  try {
+    const { email } = parseArgs({ args, options: { email: { type: "string" } } }).values;
+    if (email !== undefined && Value.Check(Email, email)) return toEmail(email);
+  } catch {
+    // An option that there isn't.
+  }
+  throw new PlainError(usage);
+}

@@ -39,6 +39,11 @@ export interface Settings {
   /** Undefined: Amazon's own. */
   s3Endpoint: string | undefined;
   s3Region: string;
+  /** Undefined: in development codes are printed to the log; in production nobody signs up or resets a password. */
+  smtpUrl: string | undefined;
+  mailFrom: string;
+  /** Undefined: nobody signs in through Telegram. */
+  telegramBotToken: string | undefined;
   /** Requests per minute and IP; 0 is off. */
   rateLimitMax: number;
   worker: "inline" | "off";
@@ -66,8 +71,8 @@ const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"]
 // Signs the tokens of a shop that runs without settings; production refuses to start without its own.
 const developmentSecret = "ristretto-development-secret-never-for-production";
 
-/** What production must be given: all that has no default, or the database alone for a command that needs no more. */
-export type Demand = "all" | "database";
+/** What production must be given: all that has no default, or these alone for a command that needs no more. */
+export type Demand = "all" | readonly string[];
 
 /** Takes the environment, gives the settings. Throws SettingsError naming every missing or malformed one. */
 export function readSettings(env: Record<string, string | undefined>, demand: Demand = "all"): Settings {
@@ -90,7 +95,7 @@ export function readSettings(env: Record<string, string | undefined>, demand: De
   };
   const list = (name: string): string[] => (text(name) ?? "").split(",").flatMap((part) => part.trim() || []);
   const missing = (name: string) => {
-    if (production && (demand === "all" || name === "DATABASE_URL"))
+    if (production && (demand === "all" || demand.includes(name)))
       problems.push(`${name} is missing; production has no default for it`);
   };
   const url = (name: string, protocols: string[], { optional = false } = {}): string | undefined => {
@@ -146,6 +151,9 @@ export function readSettings(env: Record<string, string | undefined>, demand: De
     s3Bucket: text("S3_BUCKET"),
     s3Endpoint: url("S3_ENDPOINT", ["http:", "https:"], { optional: true }),
     s3Region: text("S3_REGION") ?? "us-east-1",
+    smtpUrl: url("SMTP_URL", ["smtp:", "smtps:"], { optional: true }),
+    mailFrom: text("MAIL_FROM") ?? "Ristretto <no-reply@ristretto.example>",
+    telegramBotToken: text("TELEGRAM_BOT_TOKEN"),
     rateLimitMax: integer("RATE_LIMIT_MAX", 600, 0, 1_000_000),
     worker: oneOf("WORKER", "inline", ["inline", "off"]) as "inline" | "off",
     currency,

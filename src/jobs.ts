@@ -1,6 +1,8 @@
 // What runs in the background: the map of the worker.
 import { Logger as JobLogger, type Runner, run } from "graphile-worker";
 import type { Logger } from "pino";
+import { cleanUp } from "./auth/clean-up.ts";
+import { openMailer } from "./auth/mail.ts";
 import { openImageStore } from "./catalog/images.ts";
 import type { CompleteSettings } from "./config.ts";
 import type { Pool } from "./db.ts";
@@ -13,6 +15,7 @@ const concurrency = 10;
 const crontab = `
 # minute, hour, day, month, weekday; job
 * * * * * free_jobs_of_the_dead
+*/5 * * * * clean_up
 `;
 
 export interface Worker {
@@ -25,6 +28,7 @@ export async function startWorker(settings: CompleteSettings, sql: Pool, log: Lo
   const { databaseUrl, notificationServiceUrl, notificationTimeoutMs } = settings;
   const notifier = openNotifier(sql, notificationServiceUrl, notificationTimeoutMs, log);
   const images = await openImageStore(settings);
+  const mailer = openMailer(settings, sql, log);
   const runner: Runner = await run({
     connectionString: databaseUrl,
     concurrency,
@@ -37,18 +41,22 @@ export async function startWorker(settings: CompleteSettings, sql: Pool, log: Lo
       send_notification: (payload) => notifier.send((payload as { notification_id: string }).notification_id),
       // A picture that a product showed, by the trigger on products.
       remove_stored_image: (payload) => images?.remove((payload as { name: string }).name),
+      send_code: (payload) => mailer.sendCode((payload as { code_id: string }).code_id),
+      clean_up: () => cleanUp(sql),
       free_jobs_of_the_dead: () => freeJobsOfTheDead(sql),
     },
   });
   runner.events.on("job:failed", ({ job, error }) =>
     log.error({ err: error, job: job.task_identifier, attempts: job.attempts }, "job given up"),
   );
+  await runner.addJob("clean_up", {}, { jobKey: "clean_up" });
   const settling = startSettling(sql, settings, log);
   return {
     stop: async () => {
       await Promise.all([runner.stop(), settling.stop()]);
       await notifier.close();
       images?.close();
+      mailer.close();
     },
   };
 }

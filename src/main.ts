@@ -34,7 +34,7 @@ await runProcess(async ({ settings: given, log, stack }) => {
     stack.defer(worker.stop);
   }
 
-  const app = await buildApp({ settings, sql, counter, menu, log });
+  const app = await buildApp({ settings, sql, counter, menu, redis, log });
   // A payment in flight may take its whole budget, and the commit comes after it.
   stack.defer(openDrain(app, settings.paymentTimeoutMs + 2_000));
   await app.listen({ host: settings.host, port: settings.port });

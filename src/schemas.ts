@@ -18,6 +18,17 @@ export const text = (maxLength: number, options: StringOptions = {}) =>
 export const Link = text(2000, { pattern: "^(https?://\\S+|/\\S*)$" });
 /** Where something stands among its like, the smallest first. */
 export const SortOrder = Type.Integer({ minimum: -1_000_000, maximum: 1_000_000 });
+// As browsers check it, but for a domain of one word, which nobody can write to.
+export const Email = text(254, {
+  pattern: "^\\s*[\\w.!#$%&'*+/=?^`{|}~-]{1,64}@([a-zA-Z0-9-]{1,63}\\.)+[a-zA-Z0-9-]{2,63}\\s*$",
+  description: "An email address; its case and blanks around it don't count",
+});
+/** The one form in which an address is stored and compared. */
+export const toEmail = (address: string) => address.trim().toLowerCase();
+
+// Shown in the shop and called across the counter; a name of blanks alone is none.
+export const PersonName = text(100, { minLength: 1, pattern: "\\S" });
+export const PhoneNumber = text(32, { pattern: "^\\+?[0-9][0-9 ().-]{3,30}$" });
 
 /** `schema` or null, written as `type: [T, "null"]`; for plain texts, numbers and objects, not for enums. */
 export const Nullable = <T extends TSchema>(schema: T): TUnsafe<Static<T> | null> =>

@@ -7,7 +7,8 @@ import { buildApp } from "../src/app.ts";
 import { signAccessToken } from "../src/auth/tokens.ts";
 import { type Menu, openMenu } from "../src/catalog/menu-snapshot.ts";
 import { readSettings } from "../src/config.ts";
-import { openPool, type Pool } from "../src/db.ts";
+import { type Db, openPool, type Pool } from "../src/db.ts";
+import { startWorker } from "../src/jobs.ts";
 import { type Counter, openCounter } from "../src/orders/place.ts";
 import { openRedis } from "../src/redis.ts";
 import type { Role } from "../src/users/queries.ts";
@@ -64,7 +65,7 @@ export async function openShop({
   const log = pino({ level: settings.logLevel });
   const redis = settings.redisUrl ? openRedis(settings.redisUrl, log) : undefined;
   const menu = openMenu({ ...settings, databaseUrl: options.listenUrl ?? databaseUrl }, sql, log, redis);
-  const app = await buildApp({ settings, sql, counter, menu, log });
+  const app = await buildApp({ settings, sql, counter, menu, redis, log });
   await app.ready();
   const declared = declaredAnswers(app.swagger() as never);
 
@@ -108,6 +109,16 @@ export async function openShop({
   };
 }
 
+/** A worker for a test file: started before its tests, stopped after them. */
+export function testWorker(shop: TestShop) {
+  let worker: Awaited<ReturnType<typeof startWorker>>;
+  beforeAll(async () => {
+    const settings = shop.app.settings as Parameters<typeof startWorker>[0];
+    worker = await startWorker(settings, shop.sql, pino({ level: "silent" }));
+  });
+  afterAll(() => worker?.stop());
+}
+
 /** A shop for a test file: opened before its tests, emptied before each, closed after them. */
 export function testShop(options?: ShopOptions): TestShop {
   const shop = {} as TestShop & { close: () => Promise<void> };
@@ -132,6 +143,28 @@ export async function cloneDatabase(): Promise<string> {
 async function truncate(sql: Pool) {
   await sql`
     truncate users, categories, products, images, promotions, events, graphile_worker._private_jobs cascade`;
+}
+
+/**
+ * Sends requests while `lock` is held in another transaction, and lets go once all of them wait: so that they meet.
+ */
+export async function meetAt<T>(
+  sql: Pool,
+  lock: (tx: Db) => PromiseLike<unknown>,
+  requests: (() => Promise<T>)[],
+): Promise<T[]> {
+  const { responses } = await sql.begin(async (tx) => {
+    await lock(tx);
+    const responses = Promise.all(requests.map((send) => send()));
+    await eventually(async () => {
+      const [row] = await sql<{ waiting: number }[]>`
+        select count(*)::int as waiting from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`;
+      return row!.waiting === requests.length;
+    });
+    return { responses };
+  });
+  return responses;
 }
 
 /** Waits until `check` gives something truthy, and gives that; fails after `seconds`. */

@@ -221,6 +221,7 @@ describe("a failure of ours", () => {
       sql,
       counter: shop.counter,
       menu: shop.menu,
+      redis: undefined,
       log: app.log,
     });
     onTestFinished(async () => void (await Promise.all([cut.close(), sql.end()])));
@@ -234,7 +235,7 @@ describe("a failure of ours", () => {
     expect(health.statusCode).toBe(503);
     expect(health.json()).toEqual({
       status: "unavailable",
-      checks: { database: "failing", migrations: "failing" },
+      checks: { database: "failing", migrations: "failing", mail: "ok" },
     });
     expect((await cut.inject("/api/v1/health/live")).statusCode).toBe(200);
   });
@@ -254,7 +255,10 @@ describe("the operator's pages", () => {
 
   test("/health checks the database and its migrations", async () => {
     const response = await shop.call("GET", "/health");
-    expect(response.json()).toEqual({ status: "ok", checks: { database: "ok", migrations: "ok" } });
+    expect(response.json()).toEqual({
+      status: "ok",
+      checks: { database: "ok", migrations: "ok", mail: "ok" },
+    });
     expect(response.headers["cache-control"]).toBe("no-store");
   });
 
@@ -266,7 +270,7 @@ describe("the operator's pages", () => {
     expect(response.statusCode).toBe(503);
     expect(response.json()).toEqual({
       status: "unavailable",
-      checks: { database: "ok", migrations: "failing" },
+      checks: { database: "ok", migrations: "failing", mail: "ok" },
     });
   });
 

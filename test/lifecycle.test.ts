@@ -176,7 +176,7 @@ describe.skipIf(!existsSync("/proc"))("a shop without settings", () => {
     const address = /Ristretto is open: (\S+)/.exec(said())![1]!;
     expect(await health(address)).toEqual({
       status: 200,
-      body: { status: "ok", checks: { database: "ok", migrations: "ok" } },
+      body: { status: "ok", checks: { database: "ok", migrations: "ok", mail: "ok" } },
     });
     expect(said()).toContain(`${address}/docs`);
     for (const role of ["customer", "barista", "manager"])
@@ -368,11 +368,11 @@ describe("a shop with a database of its own", () => {
     const shop = await start(folder, production);
     expect(await health(shop.address)).toEqual({
       status: 503,
-      body: { status: "unavailable", checks: { database: "ok", migrations: "failing" } },
+      body: { status: "unavailable", checks: { database: "ok", migrations: "failing", mail: "failing" } },
     });
     const migrate = npm(folder, "migrate", { NODE_ENV: "production", DATABASE_URL: databaseUrl });
     expect(await migrate.code, migrate.said()).toBe(0);
-    expect(await health(shop.address)).toMatchObject({ status: 200, body: { status: "ok" } });
+    expect(await health(shop.address)).toMatchObject({ status: 200, body: { status: "degraded" } });
     expect(shop.said()).not.toContain("customer123");
 
     const seed = npm(folder, "seed", { NODE_ENV: "production", DATABASE_URL: databaseUrl });

@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { findMenu } from "../src/catalog/queries.ts";
 import { makeProduct } from "./factories.ts";
 import { eventually, openShop, type TestShop, testShop } from "./harness.ts";
-import { testRedis, withoutRedis } from "./redis.ts";
+import { hasRedis, testRedis } from "./redis.ts";
 
 const shop = testShop();
 
@@ -237,7 +237,7 @@ describe("reading", () => {
   });
 });
 
-describe.skipIf(withoutRedis)("with Redis", () => {
+describe.skipIf(!hasRedis)("with Redis", () => {
   const redis = testRedis();
   const openMany = async (count: number) => {
     const shops = await Promise.all(

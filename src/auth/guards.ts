@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { ApiError, type Code, notFound } from "../errors.ts";
 import { findRole, type Role } from "../users/queries.ts";
 import { isUuid } from "../validation.ts";
-import { readAccessToken } from "./tokens.ts";
+import { readAccessToken, type SignedIn } from "./tokens.ts";
 
 /** A guard, with the codes that it refuses with, for the OpenAPI document. */
 export interface Guard {
@@ -40,6 +40,9 @@ function requireRole(...roles: Role[]): Guard {
 export const requireStaff = requireRole("barista", "manager");
 export const requireManager = requireRole("manager");
 
+/** The id that a path's `user_id` names. */
+export const named = (userId: string, me: SignedIn) => (userId === "me" ? me.id : userId.toLowerCase());
+
 /**
  * The user whom the path's `user_id` names, or a manager. `me` becomes the signed-in user's id, for the handler. For
  * everybody else what belongs to that user isn't there.
@@ -49,10 +52,10 @@ export const requireSelfOrManager: Guard = Object.assign(
     await requireUser(request, reply);
     request.user.role = await currentRole(request);
     const params = request.params as { user_id: string };
-    if (params.user_id === "me") params.user_id = request.user.id;
+    params.user_id = named(params.user_id, request.user);
     const { user_id } = params;
     // What is no id at all is refused by its schema.
-    if (user_id.toLowerCase() === request.user.id || !isUuid(user_id)) return;
+    if (user_id === request.user.id || !isUuid(user_id)) return;
     const known = request.user.role === "manager" && (await findRole(request.server.sql, user_id));
     if (!known) throw notFound("User");
   },

@@ -1,18 +1,29 @@
-// Signing in. Nothing here tells whether an email has an account: not in words, not in status, not in time.
+// Signing in, staying signed in, signing out. Nothing here tells whether an email has an account: not in words, not in
+// status, not in time.
 import formbody from "@fastify/formbody";
-import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
-import { v7 as uuidv7 } from "uuid";
+import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { ApiError } from "../errors.ts";
-import { ref } from "../schemas.ts";
+import type { JudgeGuess } from "../ops/limits.ts";
+import { ref, toEmail } from "../schemas.ts";
+import { signUpByIdentity } from "../users/identities.ts";
+import { findAccountByIdentity } from "../users/identity-queries.ts";
 import { findAccountByEmail } from "../users/queries.ts";
 import { passwordMatches } from "./passwords.ts";
-import { insertSession } from "./queries.ts";
-import { SignIn, TokenPair } from "./schemas.ts";
-import { newRefreshToken, signAccessToken } from "./tokens.ts";
+import { endSessionOfToken } from "./queries.ts";
+import { RefreshToken, SignIn, TelegramLogin, TokenPair } from "./schemas.ts";
+import { openSession, refreshSession } from "./sessions.ts";
+import { proveTelegramLogin, requireTelegram } from "./telegram.ts";
+import { hashToken } from "./tokens.ts";
 
-export const authRoutes: FastifyPluginAsyncTypebox = async (app) => {
+const tags = ["auth"];
+
+export const authRoutes: FastifyPluginAsyncTypebox<{ judgeGuess: JudgeGuess }> = async (
+  app,
+  { judgeGuess },
+) => {
   await app.register(formbody);
   app.addSchema(TokenPair);
+  app.addHook("onRequest", async (_request, reply) => void reply.header("cache-control", "no-store"));
 
   app.post(
     "/auth/token",
@@ -20,34 +31,93 @@ export const authRoutes: FastifyPluginAsyncTypebox = async (app) => {
       config: { refuses: ["invalid_credentials", "email_not_verified"] },
       schema: {
         operationId: "createToken",
-        tags: ["auth"],
+        tags,
         summary: "Sign in with email and password",
+        description:
+          "After 10 wrong passwords or codes for an account in 15 minutes even the right one is 429.",
         consumes: ["application/x-www-form-urlencoded", "application/json"],
         body: SignIn,
         response: { 200: ref(TokenPair) },
       },
     },
-    async (request, reply) => {
+    async (request) => {
       const { username, password } = request.body;
-      const account = await findAccountByEmail(app.sql, username.trim().toLowerCase());
-      const matches = await passwordMatches(account?.password_hash, password);
-      if (!account || !matches) throw new ApiError("invalid_credentials", "Email or password is wrong");
-      if (!account.verified) throw new ApiError("email_not_verified", "Verify your email address first");
-      const { token, hash } = newRefreshToken();
-      await insertSession(app.sql, {
-        id: uuidv7(),
-        user_id: account.id,
-        user_agent: request.headers["user-agent"]?.slice(0, 200) ?? null,
-        token_hash: hash,
-        days: app.settings.refreshTokenDays,
+      const account = await judgeGuess(request, async () => {
+        const found = await findAccountByEmail(app.sql, toEmail(username));
+        return (await passwordMatches(found?.password_hash, password)) ? found : undefined;
       });
-      reply.header("cache-control", "no-store");
-      return {
-        access_token: signAccessToken(app, account),
-        token_type: "bearer" as const,
-        expires_in: app.settings.accessTokenMinutes * 60,
-        refresh_token: token,
-      };
+      if (!account) throw invalidCredentials();
+      if (!account.verified) throw new ApiError("email_not_verified", "Verify your email address first");
+      const pair = await openSession(app, request, account);
+      if (!pair) throw invalidCredentials();
+      return pair;
+    },
+  );
+
+  app.post(
+    "/auth/telegram",
+    {
+      preValidation: requireTelegram,
+      config: { refuses: ["invalid_telegram_login", "telegram_disabled"] },
+      schema: {
+        operationId: "createTokenByTelegram",
+        tags,
+        summary: "Sign in through Telegram, the first time as a new user",
+        description: "Takes the fields of the Telegram Login widget as they are.",
+        body: TelegramLogin,
+        response: { 200: ref(TokenPair) },
+      },
+    },
+    async (request) => {
+      const proved = proveTelegramLogin(request.body, app.settings.telegramBotToken!);
+      const { first_name = null, last_name = null } = request.body;
+      const account =
+        (await findAccountByIdentity(app.sql, proved)) ??
+        (await signUpByIdentity(app.sql, proved, { first_name, last_name }));
+      const pair = await openSession(app, request, account);
+      if (!pair) throw new ApiError("invalid_telegram_login", "This account has just changed; try again");
+      return pair;
+    },
+  );
+
+  app.post(
+    "/auth/refresh",
+    {
+      config: { refuses: ["invalid_refresh_token"] },
+      schema: {
+        operationId: "refreshToken",
+        tags,
+        summary: "A new pair of tokens for a refresh token",
+        description:
+          "The token that was sent is good for 20 seconds more, for tabs that refresh at once. Sent again " +
+          "after that, it ends the whole session.",
+        body: RefreshToken,
+        response: { 200: ref(TokenPair) },
+      },
+    },
+    async (request) => {
+      const pair = await refreshSession(app, request.body.refresh_token);
+      if (!pair) throw new ApiError("invalid_refresh_token", "Sign in again");
+      return pair;
+    },
+  );
+
+  app.post(
+    "/auth/logout",
+    {
+      schema: {
+        operationId: "logout",
+        tags,
+        summary: "End the session of a refresh token",
+        body: RefreshToken,
+        response: { 204: Type.Null({ description: "It is over, or never was" }) },
+      },
+    },
+    async (request, reply) => {
+      await endSessionOfToken(app.sql, hashToken(request.body.refresh_token));
+      return reply.code(204).send(null);
     },
   );
 };
+
+const invalidCredentials = () => new ApiError("invalid_credentials", "Email or password is wrong");

@@ -6,6 +6,8 @@ export type EventType =
   | "order.status_changed"
   | "order.canceled"
   | "payment.refunded"
+  | "user.created"
+  | "user.verified"
   | "cart.updated"
   | "menu.changed";
 

@@ -1,5 +1,6 @@
 // Whether this instance lives, and whether it can serve.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import { mailWorks } from "../auth/mail.ts";
 import { pendingMigrations } from "../migrate.ts";
 import { OneOf } from "../schemas.ts";
 
@@ -20,7 +21,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "readHealth",
         tags: ["operations"],
-        summary: "Ready: the database answers and has every migration",
+        summary: "Ready: the database answers and has every migration; degraded: messages can't be sent",
         response: { 200: Health, 503: Health },
       },
     },
@@ -32,10 +33,13 @@ export const healthRoutes: FastifyPluginAsyncTypebox = async (app) => {
       const checks = {
         database: pending ? "ok" : "failing",
         migrations: pending?.length === 0 ? "ok" : "failing",
+        mail: mailWorks(app.settings) ? "ok" : "failing",
       } as const;
       const ready = checks.migrations === "ok";
       reply.header("cache-control", "no-store").code(ready ? 200 : 503);
-      return { status: ready ? ("ok" as const) : ("unavailable" as const), checks };
+      if (!ready) return { status: "unavailable" as const, checks };
+      // Without mail nobody new comes in; all others are served.
+      return { status: checks.mail === "ok" ? ("ok" as const) : ("degraded" as const), checks };
     },
   );
 

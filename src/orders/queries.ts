@@ -49,6 +49,20 @@ export const listOrders = (sql: Db, { status, customer_id, from, to }: OrderFilt
   order by o.id desc
   limit ${page.limit + 1}`;
 
+/** Whether a user waits for an order, or for a charge whose order may yet come about. */
+export async function hasOpenOrders(sql: Db, customerId: string): Promise<boolean> {
+  const [row] = await sql<{ open: boolean }[]>`
+    select exists (
+        select from orders where customer_id = ${customerId} and status in ('waiting', 'preparation', 'ready')
+      ) or exists (
+        select from payments where customer_id = ${customerId} and order_id is null and status in ('pending', 'unknown')
+      ) as open`;
+  return row!.open;
+}
+
+/** Keys that are a day old: what they made stays, and they may be used anew. */
+export const deleteExpiredKeys = (sql: Db) => sql`delete from idempotency_keys where expires_at < now()`;
+
 /** What a customer sees of his orders: those that he has not put away. One row more than the page holds. */
 export const listHistory = (sql: Db, customerId: string, page: PageRequest) => sql<Order[]>`
   select ${orderColumns(sql)}

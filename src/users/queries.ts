@@ -1,4 +1,7 @@
+import { v7 as uuidv7 } from "uuid";
 import type { Db } from "../db.ts";
+import type { PageRequest } from "../paging.ts";
+import type { User, UserPatch } from "./schemas.ts";
 
 export const roles = ["customer", "barista", "manager"] as const;
 export type Role = (typeof roles)[number];
@@ -9,6 +12,11 @@ export interface Account {
   password_hash: string | null;
   verified: boolean;
 }
+
+/** A user as he himself and managers see him. His table is `users u`. */
+const userColumns = (sql: Db) => sql`
+  u.id, u.email, u.pending_email, u.role, u.first_name, u.last_name, u.phone_number,
+  u.verified_at is not null as verified, u.created_at, u.updated_at`;
 
 /** The account that signs in by `email`, which must be lower-case and trimmed. */
 export async function findAccountByEmail(sql: Db, email: string): Promise<Account | undefined> {
@@ -26,3 +34,166 @@ export async function findRole(sql: Db, userId: string): Promise<Role | undefine
   >`select role from users where id = ${userId} and deleted_at is null`;
   return user?.role;
 }
+
+export async function findUser(sql: Db, id: string): Promise<User | undefined> {
+  const [user] = await sql<
+    User[]
+  >`select ${userColumns(sql)} from users u where u.id = ${id} and u.deleted_at is null`;
+  return user;
+}
+
+export interface UserFilter {
+  email?: string | undefined;
+  role?: Role | undefined;
+  /** Of an identity that the user has. */
+  provider?: string | undefined;
+  provider_id?: string | undefined;
+  username?: string | undefined;
+}
+
+/** One row more than the page holds, newest first. */
+export const listUsers = (sql: Db, filter: UserFilter, page: PageRequest) => sql<User[]>`
+  select ${userColumns(sql)}
+  from users u
+  where u.deleted_at is null
+    ${filter.email ? sql`and u.email = ${filter.email}` : sql``}
+    ${filter.role ? sql`and u.role = ${filter.role}` : sql``}
+    ${
+      filter.provider || filter.provider_id || filter.username
+        ? sql`and exists (
+            select from identities i
+            where i.user_id = u.id
+              ${filter.provider ? sql`and i.provider = ${filter.provider}` : sql``}
+              ${filter.provider_id ? sql`and i.provider_id = ${filter.provider_id}` : sql``}
+              ${filter.username ? sql`and lower(i.username) = lower(${filter.username})` : sql``}
+          )`
+        : sql``
+    }
+    ${page.after ? sql`and u.id < ${page.after}` : sql``}
+  order by u.id desc
+  limit ${page.limit + 1}`;
+
+export interface NewUser {
+  email: string | null;
+  password_hash: string | null;
+  first_name: string | null;
+  last_name: string | null;
+  phone_number: string | null;
+  verified: boolean;
+}
+
+/** A new customer. */
+export async function insertUser(sql: Db, user: NewUser): Promise<User> {
+  const [row] = await sql<User[]>`
+    insert into users as u (id, email, password_hash, first_name, last_name, phone_number, verified_at)
+    values (
+      ${uuidv7()}, ${user.email}, ${user.password_hash}, ${user.first_name}, ${user.last_name}, ${user.phone_number},
+      ${user.verified ? sql`now()` : null}
+    )
+    returning ${userColumns(sql)}`;
+  return row!;
+}
+
+/**
+ * Makes the account of `email` a verified manager's, if there is none a new one. A password that was set before the
+ * address was proved may be a stranger's: it is dropped.
+ */
+export async function upsertManager(tx: Db, email: string) {
+  const id = uuidv7();
+  const [user] = await tx<{ id: string; created: boolean; newly_verified: boolean }[]>`
+    insert into users as u (id, email, role, verified_at) values (${id}, ${email}, 'manager', now())
+    on conflict (email) do update set
+      role = 'manager', verified_at = coalesce(u.verified_at, now()), updated_at = now(),
+      password_hash = case when u.verified_at is not null then u.password_hash end
+    returning id, id = ${id} as created, verified_at = now() as newly_verified`;
+  return user!;
+}
+
+/** Takes these rows, those of users who left included, until the transaction ends; in one order, so that no two wait
+ * for each other. */
+export const lockUsers = (tx: Db, ids: string[]) => tx<{ id: string; role: Role; deleted: boolean }[]>`
+  select id, role, deleted_at is not null as deleted
+  from users
+  where id = any(${ids}::uuid[])
+  order by id
+  for update`;
+
+/** Changes what is given; the email is not among it. */
+export async function updateUser(
+  tx: Db,
+  id: string,
+  { first_name, last_name, phone_number, role }: Omit<UserPatch, "email">,
+): Promise<User | undefined> {
+  const [user] = await tx<User[]>`
+    update users u set
+      updated_at = now()
+      ${first_name === undefined ? tx`` : tx`, first_name = ${first_name}`}
+      ${last_name === undefined ? tx`` : tx`, last_name = ${last_name}`}
+      ${phone_number === undefined ? tx`` : tx`, phone_number = ${phone_number}`}
+      ${role === undefined ? tx`` : tx`, role = ${role}`}
+    where u.id = ${id} and u.deleted_at is null
+    returning ${userColumns(tx)}`;
+  return user;
+}
+
+/** Notes the address that a user wants to have, or that he is content with the one he has. */
+export async function setPendingEmail(tx: Db, id: string, email: string) {
+  await tx`
+    update users set
+      pending_email = nullif(${email}, email), pending_email_since = now()
+    where id = ${id}`;
+}
+
+/** Makes an address that was proved the one to sign in with; undefined if it is no longer this user's. */
+export async function verifyEmail(tx: Db, id: string, email: string): Promise<User | undefined> {
+  const [user] = await tx<User[]>`
+    update users u set
+      email = ${email}, pending_email = null, verified_at = coalesce(verified_at, now()), updated_at = now()
+    where u.id = ${id} and u.deleted_at is null and ${email} in (u.email, u.pending_email)
+    returning ${userColumns(tx)}`;
+  return user;
+}
+
+/**
+ * Sets the password of who proved the address, which verifies it. An address that is about to take its place may be a
+ * thief's: it is dropped. Undefined if the address is no longer this user's.
+ */
+export async function resetPassword(
+  tx: Db,
+  id: string,
+  { email, password_hash }: { email: string; password_hash: string },
+): Promise<{ id: string; role: Role; newly_verified: boolean } | undefined> {
+  const [user] = await tx<{ id: string; role: Role; newly_verified: boolean }[]>`
+    update users u set
+      password_hash = ${password_hash}, pending_email = null,
+      verified_at = coalesce(u.verified_at, now()), updated_at = now()
+    where u.id = ${id} and u.deleted_at is null and u.email = ${email}
+    returning u.id, u.role, u.verified_at = now() as newly_verified`;
+  return user;
+}
+
+/** Erases the person; the row stays, for the orders and the money that refer to it. */
+export async function eraseUser(tx: Db, id: string) {
+  await tx`
+    with person as (
+      update users set
+        email = null, pending_email = null, password_hash = null, first_name = null, last_name = null,
+        phone_number = null, updated_at = now(), deleted_at = now()
+      where id = ${id}
+    ),
+    their_identities as (delete from identities where user_id = ${id}),
+    their_sessions as (delete from sessions where user_id = ${id})
+    delete from codes
+    where user_id = ${id}
+      or email in (select unnest(array[email, pending_email]) from users where id = ${id})`;
+}
+
+/** Who signed up two days ago and never proved the address: it is free again. */
+export const deleteUnverifiedUsers = (sql: Db) => sql`
+  delete from users
+  where verified_at is null and deleted_at is null and created_at < now() - interval '2 days'`;
+
+/** New addresses that nobody proved within two days are free again too. */
+export const dropUnprovedEmails = (sql: Db) => sql`
+  update users set pending_email = null
+  where pending_email is not null and pending_email_since < now() - interval '2 days'`;

@@ -1,0 +1,22 @@
+import { v7 as uuidv7 } from "uuid";
+import type { Settings } from "../config.ts";
+import type { Pool } from "../db.ts";
+import { tellOfUser } from "../users/events.ts";
+import { upsertManager } from "../users/queries.ts";
+import { deleteCode, insertResetCode } from "./code-queries.ts";
+import { hashCode, randomCode } from "./codes.ts";
+
+/** Makes a manager of `email`, new or there already; gives the code that sets the password. */
+export async function createManager(sql: Pool, settings: Settings, email: string) {
+  const code = randomCode();
+  const id = uuidv7();
+  await sql.begin(async (tx) => {
+    const user = await upsertManager(tx, email);
+    if (user.created) await tellOfUser(tx, "user.created", { id: user.id, role: "manager" });
+    if (user.newly_verified) await tellOfUser(tx, "user.verified", { id: user.id, role: "manager" });
+    await deleteCode(tx, "reset_password", email);
+    const hash = hashCode(settings.jwtSecrets[0], id, code);
+    await insertResetCode(tx, { id, email, user_id: user.id, hash });
+  });
+  return { email, code };
+}

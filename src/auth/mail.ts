@@ -1,0 +1,85 @@
+// The messages that carry a code, and what sends them.
+import { createTransport } from "nodemailer";
+import type { Logger } from "pino";
+import type { Settings } from "../config.ts";
+import type { Pool } from "../db.ts";
+import { ApiError } from "../errors.ts";
+import { makeCode, type Purpose, unmakeCode } from "./code-queries.ts";
+import { hashCode, randomCode } from "./codes.ts";
+
+/** Whether messages reach their readers: always in development, where they are printed. */
+export const mailWorks = ({ production, smtpUrl }: Settings) => !production || smtpUrl !== undefined;
+
+/** Throws `mail_unavailable`: a code that can't be sent is not asked for. */
+export function requireMail(settings: Settings) {
+  if (!mailWorks(settings))
+    throw new ApiError("mail_unavailable", "Messages can't be sent from here at present");
+}
+
+// A job is given to another worker after two minutes; a mail server that says nothing is left well before.
+const patienceMs = 15_000;
+
+/** A sender of codes, by mail; without an SMTP_URL by the log, in development alone. */
+export function openMailer(settings: Settings, sql: Pool, log: Logger) {
+  const transport =
+    settings.smtpUrl === undefined
+      ? undefined
+      : createTransport({
+          url: settings.smtpUrl,
+          connectionTimeout: patienceMs,
+          greetingTimeout: patienceMs,
+          socketTimeout: patienceMs,
+        });
+
+  async function send(purpose: Purpose, email: string, code: string) {
+    if (transport)
+      await transport.sendMail({
+        from: settings.mailFrom,
+        to: { name: "", address: email },
+        ...message(purpose, code),
+      });
+    else if (!settings.production) log.info({ email, purpose, code }, subjects[purpose]);
+    else throw new Error("there is no SMTP_URL to send codes with");
+  }
+
+  return {
+    /**
+     * Makes a code that was asked for and sends it: the code is in this process and in the message, nowhere else.
+     * Throws when it could not be sent, so that the queue tries again later, with another code.
+     */
+    async sendCode(codeId: string) {
+      const code = randomCode();
+      const hash = hashCode(settings.jwtSecrets[0], codeId, code);
+      const made = await makeCode(sql, codeId, hash);
+      if (!made) return;
+      try {
+        await send(made.purpose, made.email, code);
+      } catch (error) {
+        await unmakeCode(sql, codeId, hash);
+        throw error;
+      }
+    },
+    close: () => transport?.close(),
+  };
+}
+
+const subjects: Record<Purpose, string> = {
+  verify_email: "Verify your email address",
+  change_email: "Verify your new email address",
+  reset_password: "Set a new password",
+};
+
+// Short lines of ASCII, so that no encoding breaks them.
+function message(purpose: Purpose, code: string) {
+  const lines = [
+    `${subjects[purpose]} with this code:`,
+    code,
+    "It is good once, and for 15 minutes.",
+    "If you did not ask for it, ignore this message.",
+  ];
+  return {
+    subject: subjects[purpose],
+    text: `${lines.join("\n\n")}\n`,
+    html: lines.map((line) => (line === code ? `<p><b>${line}</b></p>` : `<p>${line}</p>`)).join("\n"),
+  };
+}

@@ -1,0 +1,54 @@
+// The devices on which a user is signed in.
+import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import { notFound } from "../errors.ts";
+import { Page, pageQuery, readPage, toPage } from "../paging.ts";
+import { Id, ref, UserId } from "../schemas.ts";
+import { requireSelfOrManager } from "./guards.ts";
+import { endSession, listSessions } from "./queries.ts";
+import { Session } from "./schemas.ts";
+
+const tags = ["users"];
+const params = Type.Object({ user_id: UserId });
+
+export const sessionRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  app.addSchema(Session);
+
+  app.get(
+    "/users/:user_id/sessions",
+    {
+      onRequest: requireSelfOrManager,
+      config: { refuses: ["invalid_cursor"] },
+      schema: {
+        operationId: "listSessions",
+        tags,
+        summary: "Signed-in devices, newest first",
+        params,
+        querystring: Type.Object(pageQuery),
+        response: { 200: Page(ref(Session)) },
+      },
+    },
+    async (request) => {
+      const page = readPage(request.query);
+      return toPage(await listSessions(app.sql, request.params.user_id, page), page);
+    },
+  );
+
+  app.delete(
+    "/users/:user_id/sessions/:session_id",
+    {
+      onRequest: requireSelfOrManager,
+      schema: {
+        operationId: "endSession",
+        tags,
+        summary: "Sign a device out: none of its refresh tokens is good any more",
+        params: Type.Object({ user_id: UserId, session_id: Id }),
+        response: { 204: Type.Null({ description: "It has ended" }) },
+      },
+    },
+    async (request, reply) => {
+      if (!(await endSession(app.sql, request.params.user_id, request.params.session_id)))
+        throw notFound("Session");
+      return reply.code(204).send(null);
+    },
+  );
+};

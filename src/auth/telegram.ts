@@ -1,0 +1,39 @@
+// Signing in through Telegram: its proof, and the users that come of it.
+import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import type { FastifyRequest } from "fastify";
+import { ApiError } from "../errors.ts";
+import type { ProvedIdentity } from "../users/identity-queries.ts";
+import type { TelegramLogin } from "./schemas.ts";
+
+const maxAgeSeconds = 24 * 60 * 60;
+// How far Telegram's clock may be ahead of ours.
+const skewSeconds = 60;
+
+/**
+ * Takes what the login widget gave; throws `invalid_telegram_login` unless Telegram signed exactly this for our bot,
+ * at most 24 hours ago. https://core.telegram.org/widgets/login#checking-authorization
+ */
+export function proveTelegramLogin({ hash, ...fields }: TelegramLogin, botToken: string): ProvedIdentity {
+  const signed = Object.entries(fields)
+    .map(([key, value]) => `${key}=${value}`)
+    .sort()
+    .join("\n");
+  const key = createHash("sha256").update(botToken).digest();
+  const expected = createHmac("sha256", key).update(signed).digest();
+  const given = Buffer.from(hash, "hex");
+  const age = Date.now() / 1_000 - fields.auth_date;
+  if (
+    given.length !== expected.length ||
+    !timingSafeEqual(given, expected) ||
+    age > maxAgeSeconds ||
+    age < -skewSeconds
+  )
+    throw new ApiError("invalid_telegram_login", "Telegram did not vouch for this within the last 24 hours");
+  return { provider: "telegram", provider_id: String(fields.id), username: fields.username ?? null };
+}
+
+/** Before a body is judged: without a bot's token the route is not there. */
+export async function requireTelegram({ server }: FastifyRequest) {
+  if (server.settings.telegramBotToken === undefined)
+    throw new ApiError("telegram_disabled", "This shop has no sign-in through Telegram");
+}

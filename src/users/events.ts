@@ -1,0 +1,10 @@
+import type { Db } from "../db.ts";
+import { insertEvent } from "../events/queries.ts";
+import type { Role } from "./queries.ts";
+
+/** Tells others of a user; of the person nothing, for an event outlives the person's erasure. */
+export const tellOfUser = (
+  tx: Db,
+  type: "user.created" | "user.verified",
+  { id, role }: { id: string; role: Role },
+) => insertEvent(tx, { type, subject_id: id, data: { id, role } });

@@ -1,0 +1,27 @@
+import { brokenConstraint, type Pool } from "../db.ts";
+import { tellOfUser } from "./events.ts";
+import { findAccountByIdentity, insertIdentity, type ProvedIdentity } from "./identity-queries.ts";
+import { type Account, insertUser } from "./queries.ts";
+
+/** A new user who signs in through a provider alone; of two first sign-ins at once, the second finds the first's. */
+export async function signUpByIdentity(
+  sql: Pool,
+  proved: ProvedIdentity,
+  name: { first_name: string | null; last_name: string | null },
+): Promise<Account> {
+  try {
+    return await sql.begin(async (tx) => {
+      const nobody = { email: null, password_hash: null, phone_number: null, verified: true };
+      const user = await insertUser(tx, { ...nobody, ...name });
+      await insertIdentity(tx, user.id, proved);
+      await tellOfUser(tx, "user.created", user);
+      await tellOfUser(tx, "user.verified", user);
+      return { id: user.id, role: user.role, password_hash: null, verified: true };
+    });
+  } catch (error) {
+    const taken = brokenConstraint(error) === "identities_are_taken_once";
+    const first = taken && (await findAccountByIdentity(sql, proved));
+    if (first) return first;
+    throw error;
+  }
+}

@@ -1,0 +1,152 @@
+// The other ways in which a user signs in. One is linked by the account's session and the provider's proof together.
+import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import { requireManager, requireSelfOrManager } from "../auth/guards.ts";
+import { TelegramLogin } from "../auth/schemas.ts";
+import { proveTelegramLogin, requireTelegram } from "../auth/telegram.ts";
+import { ApiError, badField, notFound } from "../errors.ts";
+import { Page, pageQuery, readPage, toPage } from "../paging.ts";
+import { Id, OneOf, ref, text, UserId } from "../schemas.ts";
+import {
+  canSignIn,
+  deleteIdentity,
+  findIdentity,
+  insertIdentity,
+  listIdentities,
+} from "./identity-queries.ts";
+import { lockUsers } from "./queries.ts";
+import { Identity, providers } from "./schemas.ts";
+import { refuseTaken } from "./taken.ts";
+
+const tags = ["users"];
+const params = Type.Object({ user_id: UserId });
+
+const identityQuery = Type.Object({
+  provider: Type.Optional(OneOf(providers)),
+  provider_id: Type.Optional(text(64, { minLength: 1 })),
+  username: Type.Optional(text(64, { minLength: 1 })),
+});
+
+export const identityRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  app.addSchema(Identity);
+
+  app.get(
+    "/users/check-identity",
+    {
+      onRequest: requireManager,
+      schema: {
+        operationId: "checkIdentity",
+        tags,
+        summary: "Whether anybody has an identity",
+        querystring: identityQuery,
+        response: { 200: Type.Object({ status: OneOf(["registered", "not_registered"]) }) },
+      },
+    },
+    async (request) => {
+      const identity = await findIdentity(app.sql, named(request.query));
+      return { status: identity ? ("registered" as const) : ("not_registered" as const) };
+    },
+  );
+
+  app.get(
+    "/users/by-provider",
+    {
+      onRequest: requireManager,
+      config: { refuses: ["not_found"] },
+      schema: {
+        operationId: "readIdentityByProvider",
+        tags,
+        summary: "An identity, and so whose it is",
+        querystring: identityQuery,
+        response: { 200: ref(Identity) },
+      },
+    },
+    async (request) => {
+      const identity = await findIdentity(app.sql, named(request.query));
+      if (!identity) throw notFound("Identity");
+      return identity;
+    },
+  );
+
+  app.get(
+    "/users/:user_id/identities",
+    {
+      onRequest: requireSelfOrManager,
+      config: { refuses: ["invalid_cursor"] },
+      schema: {
+        operationId: "listIdentities",
+        tags,
+        summary: "The identities of a user, newest first",
+        params,
+        querystring: Type.Object(pageQuery),
+        response: { 200: Page(ref(Identity)) },
+      },
+    },
+    async (request) => {
+      const page = readPage(request.query);
+      return toPage(await listIdentities(app.sql, request.params.user_id, page), page);
+    },
+  );
+
+  app.post(
+    "/users/:user_id/identities",
+    {
+      onRequest: requireSelfOrManager,
+      preValidation: requireTelegram,
+      config: { refuses: ["invalid_telegram_login", "telegram_disabled", "identity_taken"] },
+      schema: {
+        operationId: "linkIdentity",
+        tags,
+        summary: "Sign in through Telegram too, from now on",
+        description: "Takes the fields of the Telegram Login widget as they are.",
+        params,
+        body: TelegramLogin,
+        response: { 201: ref(Identity) },
+      },
+    },
+    async (request, reply) => {
+      const proved = proveTelegramLogin(request.body, app.settings.telegramBotToken!);
+      const id = request.params.user_id;
+      const identity = await app.sql
+        .begin(async (tx) => {
+          const [user] = await lockUsers(tx, [id]);
+          if (!user || user.deleted) throw notFound("User");
+          return insertIdentity(tx, id, proved);
+        })
+        .catch(refuseTaken);
+      return reply.code(201).send(identity);
+    },
+  );
+
+  app.delete(
+    "/users/:user_id/identities/:identity_id",
+    {
+      onRequest: requireSelfOrManager,
+      config: { refuses: ["forbidden"] },
+      schema: {
+        operationId: "unlinkIdentity",
+        tags,
+        summary: "Sign in by this identity no more; not if there is no other way",
+        params: Type.Object({ user_id: UserId, identity_id: Id }),
+        response: { 204: Type.Null({ description: "It is free for another account" }) },
+      },
+    },
+    async (request, reply) => {
+      const id = request.params.user_id;
+      await app.sql.begin(async (tx) => {
+        // Of two that are unlinked at once, the second is seen as the last.
+        await lockUsers(tx, [id]);
+        if (!(await deleteIdentity(tx, id, request.params.identity_id))) throw notFound("Identity");
+        if (!(await canSignIn(tx, id)))
+          throw new ApiError("forbidden", "Without this identity the account could not be signed in to");
+      });
+      return reply.code(204).send(null);
+    },
+  );
+};
+
+/** The query, if it says which identity is meant. */
+function named<T extends { provider_id?: string; username?: string }>(query: T): T {
+  if (query.provider_id === undefined && query.username === undefined)
+    throw badField("/provider_id", "or /username must be given");
+  return query;
+}

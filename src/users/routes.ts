@@ -1,0 +1,179 @@
+// Users, as they see and change themselves, and as managers do. A role is changed by managers only, and never one's
+// own: so there is always one left.
+import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import type { FastifyRequest } from "fastify";
+import { askForCode } from "../auth/code-queries.ts";
+import { named, requireManager, requireSelfOrManager } from "../auth/guards.ts";
+import { requireMail } from "../auth/mail.ts";
+import { deleteCart } from "../carts/queries.ts";
+import type { Db } from "../db.ts";
+import { ApiError, notFound } from "../errors.ts";
+import { hasOpenOrders } from "../orders/queries.ts";
+import { Page, pageQuery, readPage, toPage } from "../paging.ts";
+import { OneOf, ref, text, toEmail, UserId } from "../schemas.ts";
+import {
+  eraseUser,
+  findAccountByEmail,
+  findUser,
+  listUsers,
+  lockUsers,
+  roles,
+  setPendingEmail,
+  updateUser,
+} from "./queries.ts";
+import { providers, User, UserPatch, UserReplacement } from "./schemas.ts";
+import { refuseTaken } from "./taken.ts";
+
+const tags = ["users"];
+const params = Type.Object({ user_id: UserId });
+
+export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  app.get(
+    "/users",
+    {
+      onRequest: requireManager,
+      config: { refuses: ["invalid_cursor"] },
+      schema: {
+        operationId: "listUsers",
+        tags,
+        summary: "All users, newest first",
+        querystring: Type.Object({
+          ...pageQuery,
+          email: Type.Optional(text(254)),
+          role: Type.Optional(OneOf(roles)),
+          provider: Type.Optional(OneOf(providers)),
+          provider_id: Type.Optional(text(64)),
+          username: Type.Optional(text(64, { description: "The name at the provider" })),
+        }),
+        response: { 200: Page(ref(User)) },
+      },
+    },
+    async (request) => {
+      const page = readPage(request.query);
+      const { email } = request.query;
+      return toPage(
+        await listUsers(app.sql, { ...request.query, email: email && toEmail(email) }, page),
+        page,
+      );
+    },
+  );
+
+  app.get(
+    "/users/:user_id",
+    {
+      onRequest: requireSelfOrManager,
+      schema: {
+        operationId: "readUser",
+        tags,
+        summary: "A user, for himself and for managers",
+        params,
+        response: { 200: ref(User) },
+      },
+    },
+    async (request) => {
+      const user = await findUser(app.sql, request.params.user_id);
+      if (!user) throw notFound("User");
+      return user;
+    },
+  );
+
+  app.patch(
+    "/users/:user_id",
+    {
+      onRequest: requireSelfOrManager,
+      config: { refuses: editRefusals },
+      schema: {
+        operationId: "editUser",
+        tags,
+        summary: "Change what is given",
+        description:
+          "A new email gets a code, and is `pending_email` until `POST /auth/verify` has proved it; the old " +
+          "one signs in until then.",
+        params,
+        body: UserPatch,
+        response: { 200: ref(User) },
+      },
+    },
+    editUser,
+  );
+
+  app.put(
+    "/users/:user_id",
+    {
+      onRequest: requireSelfOrManager,
+      config: { refuses: editRefusals },
+      schema: {
+        operationId: "replaceUser",
+        tags,
+        summary: "Replace name and phone number",
+        params,
+        body: UserReplacement,
+        response: { 200: ref(User) },
+      },
+    },
+    editUser,
+  );
+
+  app.delete(
+    "/users/:user_id",
+    {
+      onRequest: requireManager,
+      config: { refuses: ["not_found", "cannot_delete_self", "cannot_delete_manager", "open_orders"] },
+      schema: {
+        operationId: "deleteUser",
+        tags,
+        summary: "Erase the person; orders and money stay",
+        params,
+        response: { 204: Type.Null({ description: "Nobody can sign in as this user any more" }) },
+      },
+    },
+    async (request, reply) => {
+      const id = named(request.params.user_id, request.user);
+      if (id === request.user.id)
+        throw new ApiError("cannot_delete_self", "Another manager has to delete you");
+      await app.sql.begin(async (tx) => {
+        const [user] = await lockUsers(tx, [id]);
+        if (!user || user.deleted) throw notFound("User");
+        if (user.role === "manager")
+          throw new ApiError("cannot_delete_manager", "Take the role of manager away first");
+        if (await hasOpenOrders(tx, id))
+          throw new ApiError("open_orders", "An order of this user is not finished");
+        await eraseUser(tx, id);
+        await deleteCart(tx, id);
+      });
+      return reply.code(204).send(null);
+    },
+  );
+};
+
+const editRefusals = ["forbidden", "email_taken", "phone_taken", "mail_unavailable"] as const;
+
+async function editUser(
+  request: FastifyRequest<{ Params: { user_id: string }; Body: UserPatch }>,
+): Promise<User> {
+  const { sql } = request.server;
+  const id = request.params.user_id;
+  const { role, email: address, ...person } = request.body;
+  if (address !== undefined) requireMail(request.server.settings);
+  return sql
+    .begin(async (tx) => {
+      const users = await lockUsers(tx, [id, request.user.id]);
+      const user = users.find((row) => row.id === id);
+      if (!user || user.deleted) throw notFound("User");
+      // As the locks show it: of two managers who demote each other at once, the second is none any more.
+      const editor = users.find((row) => row.id === request.user.id);
+      if (role !== undefined && (editor?.role !== "manager" || editor.id === id))
+        throw new ApiError("forbidden", "Managers change roles, and never their own");
+      if (address !== undefined) await changeEmail(tx, id, toEmail(address));
+      return (await updateUser(tx, id, { ...person, ...(role && { role }) }))!;
+    })
+    .catch(refuseTaken);
+}
+
+/** Notes the new address and asks for its code. That it is free is decided when the code comes back. */
+async function changeEmail(tx: Db, id: string, email: string) {
+  const holder = await findAccountByEmail(tx, email);
+  if (holder && holder.id !== id) throw new ApiError("email_taken", "This email has an account already");
+  await setPendingEmail(tx, id, email);
+  if (!holder) await askForCode(tx, "change_email", email);
+}

@@ -25,6 +25,7 @@ export async function describeApi(app: FastifyInstance, version: string) {
         description: "The order service of a coffee shop. Money is in cents, times are RFC 3339 in UTC.",
         license: { name: "MIT", identifier: "MIT" },
       },
+      servers: [{ url: "/", description: "This service" }],
       components: { securitySchemes: { bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" } } },
     },
     refResolver: {

@@ -22,6 +22,7 @@ import { ApiError, refuseMalformedHttp, sendProblem, shapeErrors } from "./error
 import { notificationRoutes } from "./notifications/routes.ts";
 import { healthRoutes } from "./ops/health.ts";
 import { limitGuesses, limitRequests } from "./ops/limits.ts";
+import { measureRequests, metricsRoute } from "./ops/metrics.ts";
 import { describeApi } from "./ops/openapi.ts";
 import { rootRoute } from "./ops/root.ts";
 import { customerOrderRoutes } from "./orders/customer-routes.ts";
@@ -93,6 +94,7 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
     const line = { method, route: routeOptions.url ?? url, status: reply.statusCode, ms, user_id: user?.id };
     request.log.info(line, "request");
   });
+  measureRequests(app);
   readJson(app);
   shapeErrors(app);
 
@@ -109,6 +111,7 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   app.addHook("onClose", async () => store?.close());
   const prefix = settings.apiPrefix;
   await app.register(rootRoute);
+  await app.register(metricsRoute, { counter, menu, redis });
   await app.register(healthRoutes, { prefix });
   await app.register(authRoutes, { prefix, judgeGuess });
   await app.register(signUpRoutes, { prefix, judgeGuess });

@@ -1,9 +1,10 @@
-// The operator's commands: `npm run migrate`, `npm run seed`, `npm run create-manager -- --email …`.
+// The operator's commands: `npm run migrate`, `npm run seed`, `npm run create-manager -- --email …`, `npm run doctor`.
 import { parseArgs } from "node:util";
 import { Value } from "@sinclair/typebox/value";
 import { createManager } from "./auth/create-manager.ts";
 import { openPool } from "./db.ts";
 import { migrate, seed } from "./migrate.ts";
+import { examine } from "./ops/doctor.ts";
 import { complete, PlainError, runProcess } from "./runtime.ts";
 import { Email, toEmail } from "./schemas.ts";
 
@@ -42,6 +43,12 @@ await runProcess(async ({ settings, log, stack }) => {
 
     POST ${settings.apiPrefix}/auth/password/reset {"email": "${email}", "code": "${code}", "password": "…"}
 `);
+    return "done";
+  }
+  if (command === "doctor") {
+    const findings = await examine({ ...settings, databaseUrl });
+    for (const { about, state, detail } of findings) console.log(`${state.padEnd(8)} ${about}: ${detail}`);
+    if (findings.some(({ state }) => state === "PROBLEM")) throw new PlainError("Something needs attention.");
     return "done";
   }
   throw new PlainError(`There is no command ${command}`);

@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import type { Settings } from "../config.ts";
 import type { Pool } from "../db.ts";
 import { ApiError } from "../errors.ts";
+import { mails } from "../ops/metrics.ts";
 import { makeCode, type Purpose, unmakeCode } from "./code-queries.ts";
 import { hashCode, randomCode } from "./codes.ts";
 
@@ -54,7 +55,9 @@ export function openMailer(settings: Settings, sql: Pool, log: Logger) {
       if (!made) return;
       try {
         await send(made.purpose, made.email, code);
+        mails.inc({ outcome: "sent" });
       } catch (error) {
+        mails.inc({ outcome: "failed" });
         await unmakeCode(sql, codeId, hash);
         throw error;
       }

@@ -1,6 +1,7 @@
 // What everybody may see. Public, and the same for all.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { notFound } from "../errors.ts";
+import { productViews } from "../ops/metrics.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
 import { Id, ref } from "../schemas.ts";
 import {
@@ -113,6 +114,7 @@ export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = asyn
       const { category_id, product_id } = request.params;
       const product = await findProductInCategory(app.sql, category_id, product_id);
       if (!product) throw notFound("Product");
+      productViews.inc();
       return product;
     },
   );

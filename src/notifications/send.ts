@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { Agent } from "undici";
 import type { Pool } from "../db.ts";
+import { notifications } from "../ops/metrics.ts";
 import { isSuccess, postJson } from "../payments/post-json.ts";
 import { findUnsentNotification, recordAttempt } from "./queries.ts";
 
@@ -21,6 +22,7 @@ export function openNotifier(sql: Pool, url: string, timeoutMs: number, log: Log
       const response = delivery.result === "answered" ? delivery.answer : { error: delivery.error };
       const sent = delivery.result === "answered" && isSuccess(delivery.answer);
       log.info({ notification_id: notificationId, order_id, order_status, sent, response }, "notification");
+      notifications.inc({ outcome: sent ? "sent" : "failed" });
       await recordAttempt(sql, notificationId, sent ? "sent" : "failed", response);
       if (!sent)
         throw new Error(`notification ${notificationId} failed: ${JSON.stringify(response).slice(0, 200)}`);

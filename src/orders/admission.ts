@@ -1,4 +1,5 @@
 import { ApiError } from "../errors.ts";
+import { checkoutRejected } from "../ops/metrics.ts";
 
 /** How long a placement may wait for a place. */
 const maxWaitMs = 1_000;
@@ -16,7 +17,10 @@ export function createAdmission(places: number) {
       free--;
       return Promise.resolve();
     }
-    if (waiting.length >= places) return Promise.reject(busy());
+    if (waiting.length >= places) {
+      checkoutRejected.inc({ reason: "full" });
+      return Promise.reject(busy());
+    }
     return new Promise((resolve, reject) => {
       const admit = () => {
         clearTimeout(timer);
@@ -24,6 +28,7 @@ export function createAdmission(places: number) {
       };
       const timer = setTimeout(() => {
         waiting.splice(waiting.indexOf(admit), 1);
+        checkoutRejected.inc({ reason: "timeout" });
         reject(busy());
       }, maxWaitMs);
       waiting.push(admit);
@@ -38,6 +43,8 @@ export function createAdmission(places: number) {
   }
 
   return {
+    /** How many run now. */
+    inFlight: () => places - free,
     /** Runs `placement` when there is a place for it. Throws `checkout_busy`. */
     async run<T>(placement: () => Promise<T>): Promise<T> {
       await enter();

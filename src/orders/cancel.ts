@@ -2,6 +2,7 @@ import type { Db } from "../db.ts";
 import { ApiError } from "../errors.ts";
 import { insertEvent } from "../events/queries.ts";
 import { queueNotification } from "../notifications/queries.ts";
+import { countTransition } from "../ops/metrics.ts";
 import { refundRest } from "../payments/refunds.ts";
 import { findOrder, type LockedOrder, setOrderCanceled } from "./queries.ts";
 import type { Order } from "./schemas.ts";
@@ -20,7 +21,7 @@ export const cancelable: Record<"owner" | "manager", readonly Status[]> = {
 export async function cancelOrder(
   tx: Db,
   id: string,
-  { status: from }: LockedOrder,
+  { status: from, seconds_in_status }: LockedOrder,
   allowed: readonly Status[],
   reason: string | null,
 ): Promise<Order> {
@@ -33,5 +34,6 @@ export async function cancelOrder(
     insertEvent(tx, { type: "order.canceled", subject_id: id, data }),
     queueNotification(tx, id, "canceled"),
   ]);
+  countTransition(from, seconds_in_status, "canceled");
   return order;
 }

@@ -4,6 +4,7 @@ import { findProducts } from "../catalog/queries.ts";
 import type { CompleteSettings } from "../config.ts";
 import { type Db, openPool, type Pool } from "../db.ts";
 import { ApiError } from "../errors.ts";
+import { ordersCreated, replays } from "../ops/metrics.ts";
 import { createBreaker } from "../payments/breaker.ts";
 import { beingSettled, chargeCustomer, type Till } from "../payments/charge.ts";
 import { openPaymentClient } from "../payments/client.ts";
@@ -67,7 +68,7 @@ export async function placeOrder(
   const { customerId, order: request, items: source, keyHash, requestHash, log } = placement;
   checkPlacement(request);
 
-  return counter.admission.run(() =>
+  const placed = await counter.admission.run(() =>
     counter.checkout.begin(async (tx) => {
       // 1. Key, 2. Price: one packet. The statements run in this order and each sees what was committed before it,
       // so whoever gets the lock also sees the order of the one who had it.
@@ -128,6 +129,9 @@ export async function placeOrder(
       return { order, replayed: false };
     }),
   );
+  if (placed.replayed) replays.inc();
+  else ordersCreated.inc({ fulfillment: placed.order.fulfillment.type });
+  return placed;
 }
 
 const productIds = (items: NewOrderLine[]) => [...new Set(items.map((item) => item.product_id))];

@@ -82,24 +82,31 @@ export async function putAwayOrders(sql: Db, customerId: string, id?: string) {
 
 /** Takes the row until the transaction ends: of two who change it, the second sees what the first did. */
 export async function lockOrder(tx: Db, id: string): Promise<LockedOrder | undefined> {
-  const [order] = await tx<LockedOrder[]>`select status, customer_id from orders where id = ${id} for update`;
+  const [order] = await tx<LockedOrder[]>`
+    select status, customer_id, extract(epoch from now() - status_changed_at)::float as seconds_in_status
+    from orders
+    where id = ${id}
+    for update`;
   return order;
 }
 
 export interface LockedOrder {
   status: Status;
   customer_id: string;
+  seconds_in_status: number;
 }
 
 export async function setOrderStatus(tx: Db, id: string, status: Status): Promise<Order> {
   const [order] = await tx<Order[]>`
-    update orders o set status = ${status}, updated_at = now() where o.id = ${id} returning ${orderColumns(tx)}`;
+    update orders o set status = ${status}, status_changed_at = now(), updated_at = now() where o.id = ${id} returning ${orderColumns(tx)}`;
   return order!;
 }
 
 export async function setOrderCanceled(tx: Db, id: string, reason: string | null) {
   await tx`
-    update orders set status = 'canceled', cancel_reason = ${reason}, updated_at = now() where id = ${id}`;
+    update orders set
+      status = 'canceled', cancel_reason = ${reason}, status_changed_at = now(), updated_at = now()
+    where id = ${id}`;
 }
 
 /** Takes the key's lock until the transaction ends, or says at once that somebody has it. Waits on nothing. */

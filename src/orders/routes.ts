@@ -4,6 +4,7 @@ import { currentRole, isStaff, requireStaff, requireUser } from "../auth/guards.
 import { ApiError, badField, notFound } from "../errors.ts";
 import { insertEvent } from "../events/queries.ts";
 import { queueNotification } from "../notifications/queries.ts";
+import { countTransition } from "../ops/metrics.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
 import { Id, OneOf, ref } from "../schemas.ts";
 import { cancelable, cancelOrder } from "./cancel.ts";
@@ -100,6 +101,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
           }),
           queueNotification(tx, order_id, to),
         ]);
+        countTransition(from, locked.seconds_in_status, to);
         return order;
       });
     },

@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from "fastify";
 import { ApiError } from "../errors.ts";
+import { paymentDuration, payments } from "../ops/metrics.ts";
 import type { Breaker } from "./breaker.ts";
 import type { PaymentClient } from "./client.ts";
 import type { Ledger } from "./ledger.ts";
@@ -36,6 +37,8 @@ export async function chargeCustomer(
   const charge = await till.provider.charge(payment.id, payment.amount_cents);
   const { outcome, response } = charge;
   const ms = Math.round(performance.now() - started);
+  payments.inc({ outcome });
+  paymentDuration.observe(ms / 1_000);
   log.info({ payment_id: payment.id, amount_cents: payment.amount_cents, outcome, response, ms }, "charge");
   if (outcome === "succeeded" || charge.declined) pass.answered();
   else pass.failed();

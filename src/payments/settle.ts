@@ -4,6 +4,7 @@ import { Agent } from "undici";
 import type { Settings } from "../config.ts";
 import type { Pool } from "../db.ts";
 import { insertEvent } from "../events/queries.ts";
+import { refunds as refundsTried } from "../ops/metrics.ts";
 import { findOrder, lockOrder } from "../orders/queries.ts";
 import { type Delivery, isSuccess, postJson } from "./post-json.ts";
 import {
@@ -45,6 +46,7 @@ export function startSettling(
     const response = delivery.result === "answered" ? delivery.answer : { error: delivery.error };
     const verdict = paymentRefundUrl ? judge(delivery, age) : "due";
     log.info({ refund_id: id, payment_id, order_id, verdict, response }, "refund");
+    refundsTried.inc({ outcome: verdict });
     if (verdict === "again") return postponeRefund(sql, id, pauseSeconds(age), response);
     await sql.begin(async (tx) => {
       // First the order, then the payment, as everybody does who takes both.

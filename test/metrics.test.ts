@@ -1,0 +1,102 @@
+import { execFileSync } from "node:child_process";
+import { expect, test } from "vitest";
+import { makeProduct } from "./factories.ts";
+import { testShop } from "./harness.ts";
+
+const shop = testShop();
+
+const read = async () => {
+  const response = await shop.call("GET", "//metrics");
+  expect(response.statusCode, response.body).toBe(200);
+  expect(response.headers["content-type"]).toMatch(/^text\/plain/);
+  return response.body;
+};
+
+/** One line's figure; 0 if there is no such line yet. */
+const figure = async (line: string) =>
+  Number(
+    (await read())
+      .split("\n")
+      .find((found) => found.startsWith(`${line} `))
+      ?.slice(line.length) ?? 0,
+  );
+
+test("every figure of the contract is there", async () => {
+  const [customer, barista] = [await shop.as("customer"), await shop.as("barista")];
+  const product = await makeProduct(shop.sql);
+  const body = { items: [{ product_id: product.id, quantity: 1 }] };
+  const before = {
+    created: await figure('orders_created_total{fulfillment="pickup"}'),
+    paid: await figure('payments_total{outcome="succeeded"}'),
+    replays: await figure("idempotent_replays_total"),
+    moved: await figure('order_status_transitions_total{to="preparation"}'),
+    waited: await figure('order_status_duration_seconds_count{status="waiting"}'),
+    views: await figure("menu_views_total"),
+  };
+  const headers = { "idempotency-key": "k" };
+  const { id } = (await customer.call("POST", "/orders", { body, headers })).json();
+  await customer.call("POST", "/orders", { body, headers });
+  await barista.call("PATCH", `/orders/${id}/status`, { body: { status: "preparation" } });
+  await shop.call("GET", "/menu");
+  await shop.call("GET", "/nowhere");
+  expect(await figure('orders_created_total{fulfillment="pickup"}')).toBe(before.created + 1);
+  expect(await figure('payments_total{outcome="succeeded"}')).toBe(before.paid + 1);
+  expect(await figure("idempotent_replays_total")).toBe(before.replays + 1);
+  expect(await figure('order_status_transitions_total{to="preparation"}')).toBe(before.moved + 1);
+  expect(await figure('order_status_duration_seconds_count{status="waiting"}')).toBe(before.waited + 1);
+  expect(await figure("menu_views_total")).toBe(before.views + 1);
+  expect(
+    await figure('http_requests_total{method="POST",route="/api/v1/orders",status="201"}'),
+  ).toBeGreaterThan(0);
+  expect(await figure('http_requests_total{method="GET",route="unknown",status="404"}')).toBeGreaterThan(0);
+  expect(await figure("active_users")).toBe(1);
+  expect(await figure("payments_out_of_balance")).toBe(0);
+
+  const text = await read();
+  // A real id is in no label.
+  expect(text).not.toContain(id);
+  for (const name of [
+    "http_requests_total",
+    "http_request_duration_seconds",
+    "db_pool_connections",
+    "checkout_in_flight",
+    "checkout_rejected_total",
+    "payment_breaker_state",
+    "payments_total",
+    "payment_duration_seconds",
+    "orders_created_total",
+    "order_status_transitions_total",
+    "order_status_duration_seconds",
+    "idempotent_replays_total",
+    "notifications_total",
+    "mails_total",
+    "refunds_total",
+    "refunds_due",
+    "payments_out_of_balance",
+    "events_unpublished",
+    "menu_views_total",
+    "product_views_total",
+    "menu_reloads_total",
+    "redis_up",
+    "active_users",
+    "process_cpu_seconds_total",
+    "nodejs_eventloop_lag_seconds",
+  ])
+    expect(text, name).toContain(`# TYPE ${name} `);
+});
+
+const hasPromtool = (() => {
+  try {
+    execFileSync("promtool", ["--version"], { stdio: "ignore" });
+    return true;
+  } catch {
+    if (process.env.REQUIRE_ALL === "1") throw new Error("promtool is not installed");
+    console.warn("SKIPPED: promtool is not installed, so nothing checks the metrics' form");
+    return false;
+  }
+})();
+
+test.skipIf(!hasPromtool)("promtool finds nothing to say about them", async () => {
+  const said = execFileSync("promtool", ["check", "metrics"], { input: await read(), encoding: "utf8" });
+  expect(said).toBe("");
+});

@@ -9,6 +9,10 @@ const sameSignalMs = 1_000;
 // On top of the longest that a payment or a notification in flight may take.
 const tidyUpMs = 10_000;
 
+const logChunkBytes = 8_192;
+/** How late a line may be. */
+const logDelayMs = 100;
+
 /** Errors whose message is all that an operator needs. */
 export class PlainError extends Error {}
 
@@ -82,7 +86,13 @@ const isPlain = (error: unknown): error is Error =>
 /** JSON lines; in words on a developer's terminal. */
 async function openLog({ production, logLevel }: Settings): Promise<Logger> {
   const options = { level: logLevel };
-  if (production || !process.stdout.isTTY) return pino(options);
+  if (production || !process.stdout.isTTY) {
+    // Lines are written together, for a system call for each would cost more than answering from the menu does. They
+    // are flushed at the end, after an error that nobody caught too; a kill -9 loses those of the last moment.
+    const destination = pino.destination({ sync: false, minLength: logChunkBytes });
+    setInterval(() => destination.flush(), logDelayMs).unref();
+    return pino(options, destination);
+  }
   const { default: pretty } = await import("pino-pretty");
   return pino(options, pretty({ ignore: "pid,hostname", translateTime: "HH:MM:ss", sync: true }));
 }

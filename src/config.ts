@@ -20,6 +20,9 @@ export interface Settings {
   databasePoolMax: number;
   /** How many placements may hold a connection at once. */
   checkoutConcurrency: number;
+  redisUrl: string | undefined;
+  /** host:port each; none: events don't go to Kafka. */
+  kafkaBrokers: string[];
   /** The first signs, all verify. */
   jwtSecrets: [string, ...string[]];
   accessTokenMinutes: number;
@@ -113,6 +116,10 @@ export function readSettings(env: Record<string, string | undefined>, demand: De
   if (!anyOrigin && corsOrigins.some((origin) => URL.parse(origin)?.origin !== origin))
     problems.push("CORS_ORIGINS must be * or a comma-separated list of origins such as https://shop.example");
 
+  const kafkaBrokers = list("KAFKA_BROKERS");
+  if (!kafkaBrokers.every((broker) => /^[\w.-]+:\d{1,5}$/.test(broker)))
+    problems.push("KAFKA_BROKERS must be a comma-separated list of host:port");
+
   const currency = text("CURRENCY") ?? "USD";
   if (!/^[A-Z]{3}$/.test(currency)) problems.push("CURRENCY must be a three-letter code such as USD");
 
@@ -127,6 +134,8 @@ export function readSettings(env: Record<string, string | undefined>, demand: De
     databaseUrl: url("DATABASE_URL", ["postgres:", "postgresql:"]),
     databasePoolMax: integer("DATABASE_POOL_MAX", 10, 1, 500),
     checkoutConcurrency: integer("CHECKOUT_CONCURRENCY", 20, 1, 500),
+    redisUrl: url("REDIS_URL", ["redis:", "rediss:"], { optional: true }),
+    kafkaBrokers,
     jwtSecrets: jwtSecrets as [string, ...string[]],
     accessTokenMinutes: integer("JWT_ACCESS_TOKEN_EXPIRE_MINUTES", 30, 1, 1_440),
     refreshTokenDays: integer("JWT_REFRESH_TOKEN_EXPIRE_DAYS", 7, 1, 365),

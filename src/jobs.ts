@@ -3,15 +3,21 @@ import { Logger as JobLogger, type Runner, run } from "graphile-worker";
 import type { Logger } from "pino";
 import type { CompleteSettings } from "./config.ts";
 import type { Pool } from "./db.ts";
+import { deleteOldEvents } from "./events/queries.ts";
+import { sinkNames, startRelay } from "./events/relay.ts";
 import { openNotifier } from "./notifications/send.ts";
 import { startSettling } from "./payments/settle.ts";
 
 // Jobs mostly wait for a provider that takes seconds, and hold no connection while they do.
 const concurrency = 10;
 
+/** Old events that one statement deletes: a fraction of a second. */
+const eventsAtOnce = 1_000;
+
 const crontab = `
 # minute, hour, day, month, weekday; job
 * * * * * free_jobs_of_the_dead
+17 * * * * delete_old_events
 `;
 
 export interface Worker {
@@ -19,7 +25,7 @@ export interface Worker {
   stop: () => Promise<void>;
 }
 
-/** Takes jobs from the queue and settles charges until it is stopped. */
+/** Takes jobs from the queue, settles charges and relays events until it is stopped. */
 export async function startWorker(settings: CompleteSettings, sql: Pool, log: Logger): Promise<Worker> {
   const { databaseUrl, notificationServiceUrl, notificationTimeoutMs } = settings;
   const notifier = openNotifier(sql, notificationServiceUrl, notificationTimeoutMs, log);
@@ -34,15 +40,20 @@ export async function startWorker(settings: CompleteSettings, sql: Pool, log: Lo
     taskList: {
       send_notification: (payload) => notifier.send((payload as { notification_id: string }).notification_id),
       free_jobs_of_the_dead: () => freeJobsOfTheDead(sql),
+      delete_old_events: async () => {
+        for (let deleted = eventsAtOnce; deleted === eventsAtOnce; )
+          deleted = await deleteOldEvents(sql, sinkNames(settings), eventsAtOnce);
+      },
     },
   });
   runner.events.on("job:failed", ({ job, error }) =>
     log.error({ err: error, job: job.task_identifier, attempts: job.attempts }, "job given up"),
   );
   const settling = startSettling(sql, settings, log);
+  const relay = startRelay(sql, settings, log);
   return {
     stop: async () => {
-      await Promise.all([runner.stop(), settling.stop()]);
+      await Promise.all([runner.stop(), settling.stop(), relay.stop()]);
       await notifier.close();
     },
   };

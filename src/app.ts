@@ -12,6 +12,8 @@ import { Product } from "./catalog/schemas.ts";
 import { type Settings, version } from "./config.ts";
 import type { Pool } from "./db.ts";
 import { ApiError, refuseMalformedHttp, sendProblem, shapeErrors } from "./errors.ts";
+import { openLive } from "./events/live.ts";
+import { eventRoutes } from "./events/routes.ts";
 import { notificationRoutes } from "./notifications/routes.ts";
 import { healthRoutes } from "./ops/health.ts";
 import { describeApi } from "./ops/openapi.ts";
@@ -100,6 +102,7 @@ export async function buildApp({ settings, sql, counter, log }: Shop) {
   await app.register(customerOrderRoutes, { prefix, counter });
   await app.register(paymentRoutes, { prefix });
   await app.register(notificationRoutes, { prefix });
+  await app.register(eventRoutes, { prefix, live: openLive(sql, log) });
   return app;
 }
 

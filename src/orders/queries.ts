@@ -49,6 +49,13 @@ export const listOrders = (sql: Db, { status, customer_id, from, to }: OrderFilt
   order by o.id desc
   limit ${page.limit + 1}`;
 
+/** All that are not finished, oldest first. */
+export const listOpenOrders = (sql: Db) => sql<Order[]>`
+  select ${orderColumns(sql)}
+  from orders o
+  where o.status in ('waiting', 'preparation', 'ready')
+  order by o.id`;
+
 /** What a customer sees of his orders: those that he has not put away. One row more than the page holds. */
 export const listHistory = (sql: Db, customerId: string, page: PageRequest) => sql<Order[]>`
   select ${orderColumns(sql)}

@@ -173,9 +173,8 @@ export function openLive(sql: Pool, log: FastifyBaseLogger) {
     if (response.destroyed) leave();
 
     async function* frames() {
-      yield send(`retry: ${retryMs}\n\n`);
-      if (first) yield send(first);
-      else yield* missed();
+      yield send(first ?? `: welcome back\nretry: ${retryMs}\n\n`);
+      if (!first) yield* missed();
       while (!finished) {
         lastTaken = Date.now();
         const frame = queue.shift();
@@ -240,7 +239,7 @@ export function openLive(sql: Pool, log: FastifyBaseLogger) {
         sent = lastSeq;
         inSnapshot = new Set(unstamped.map(({ id }) => id));
         finished = ends(body);
-        first = `event: snapshot\ndata: ${JSON.stringify(body)}\n\n`;
+        first = `event: snapshot\nretry: ${retryMs}\ndata: ${JSON.stringify(body)}\n\n`;
       }
     } catch (error) {
       leave();

@@ -19,6 +19,8 @@ import { Category, MenuProduct, Product } from "./catalog/schemas.ts";
 import { type Settings, version } from "./config.ts";
 import type { Pool } from "./db.ts";
 import { ApiError, refuseMalformedHttp, sendProblem, shapeErrors } from "./errors.ts";
+import { openLive } from "./events/live.ts";
+import { eventRoutes } from "./events/routes.ts";
 import { notificationRoutes } from "./notifications/routes.ts";
 import { healthRoutes } from "./ops/health.ts";
 import { limitGuesses, limitRequests } from "./ops/limits.ts";
@@ -111,7 +113,8 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   app.addHook("onClose", async () => store?.close());
   const prefix = settings.apiPrefix;
   await app.register(rootRoute);
-  await app.register(metricsRoute, { counter, menu, redis });
+  const live = openLive(sql, log);
+  await app.register(metricsRoute, { counter, menu, redis, live });
   await app.register(healthRoutes, { prefix });
   await app.register(authRoutes, { prefix, judgeGuess });
   await app.register(signUpRoutes, { prefix, judgeGuess });
@@ -130,6 +133,7 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   await app.register(customerOrderRoutes, { prefix, counter });
   await app.register(paymentRoutes, { prefix });
   await app.register(notificationRoutes, { prefix });
+  await app.register(eventRoutes, { prefix, live });
   return app;
 }
 

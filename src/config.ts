@@ -20,6 +20,10 @@ export interface Settings {
   databasePoolMax: number;
   /** How many placements may hold a connection at once. */
   checkoutConcurrency: number;
+  /** Undefined: instances share nothing but the database. */
+  redisUrl: string | undefined;
+  /** host:port each; none: events don't go to Kafka. */
+  kafkaBrokers: string[];
   /** The first signs, all verify. */
   jwtSecrets: [string, ...string[]];
   accessTokenMinutes: number;
@@ -32,8 +36,6 @@ export interface Settings {
   /** Undefined only in development: the sandbox provider is started then. */
   notificationServiceUrl: string | undefined;
   notificationTimeoutMs: number;
-  /** Undefined: instances share nothing but the database. */
-  redisUrl: string | undefined;
   /** Undefined: pictures are kept in PostgreSQL. */
   s3Bucket: string | undefined;
   /** Undefined: Amazon's own. */
@@ -125,6 +127,10 @@ export function readSettings(env: Record<string, string | undefined>, demand: De
   if (!anyOrigin && corsOrigins.some((origin) => URL.parse(origin)?.origin !== origin))
     problems.push("CORS_ORIGINS must be * or a comma-separated list of origins such as https://shop.example");
 
+  const kafkaBrokers = list("KAFKA_BROKERS");
+  if (!kafkaBrokers.every((broker) => /^[\w.-]+:\d{1,5}$/.test(broker)))
+    problems.push("KAFKA_BROKERS must be a comma-separated list of host:port");
+
   const currency = text("CURRENCY") ?? "USD";
   if (!/^[A-Z]{3}$/.test(currency)) problems.push("CURRENCY must be a three-letter code such as USD");
 
@@ -139,6 +145,8 @@ export function readSettings(env: Record<string, string | undefined>, demand: De
     databaseUrl: url("DATABASE_URL", ["postgres:", "postgresql:"]),
     databasePoolMax: integer("DATABASE_POOL_MAX", 10, 1, 500),
     checkoutConcurrency: integer("CHECKOUT_CONCURRENCY", 20, 1, 500),
+    redisUrl: url("REDIS_URL", ["redis:", "rediss:"], { optional: true }),
+    kafkaBrokers,
     jwtSecrets: jwtSecrets as [string, ...string[]],
     accessTokenMinutes: integer("JWT_ACCESS_TOKEN_EXPIRE_MINUTES", 30, 1, 1_440),
     refreshTokenDays: integer("JWT_REFRESH_TOKEN_EXPIRE_DAYS", 7, 1, 365),
@@ -147,7 +155,6 @@ export function readSettings(env: Record<string, string | undefined>, demand: De
     paymentTimeoutMs: integer("PAYMENT_TIMEOUT_MS", 10_000, 100, 60_000),
     notificationServiceUrl: url("NOTIFICATION_SERVICE_URL", ["http:", "https:"]),
     notificationTimeoutMs: integer("NOTIFICATION_TIMEOUT_MS", 15_000, 100, 60_000),
-    redisUrl: url("REDIS_URL", ["redis:", "rediss:"], { optional: true }),
     s3Bucket: text("S3_BUCKET"),
     s3Endpoint: url("S3_ENDPOINT", ["http:", "https:"], { optional: true }),
     s3Region: text("S3_REGION") ?? "us-east-1",

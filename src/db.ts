@@ -14,6 +14,8 @@ export interface PoolOptions {
   idleInTransactionMs?: number;
   /** Called at each notice on a channel that its connection listens to. */
   onnotify?: () => void;
+  /** Longest time that a session of it is silent, in milliseconds, after which PostgreSQL ends it; else for ever. */
+  idleSessionMs?: number;
 }
 
 // No statement of ours takes a second; one that takes ten is in trouble, and its client has gone.
@@ -48,6 +50,7 @@ export function openPool(url: string, { name, max, ...options }: PoolOptions): P
       statement_timeout: statementTimeoutMs,
       lock_timeout: lockTimeoutMs,
       idle_in_transaction_session_timeout: options.idleInTransactionMs ?? idleInTransactionMs,
+      idle_session_timeout: options.idleSessionMs ?? 0,
     },
     types: {
       date: {

@@ -6,16 +6,22 @@ import { openMailer } from "./auth/mail.ts";
 import { openImageStore } from "./catalog/images.ts";
 import type { CompleteSettings } from "./config.ts";
 import type { Pool } from "./db.ts";
+import { deleteOldEvents } from "./events/queries.ts";
+import { sinkNames, startRelay } from "./events/relay.ts";
 import { openNotifier } from "./notifications/send.ts";
 import { startSettling } from "./payments/settle.ts";
 
 // Jobs mostly wait for a provider that takes seconds, and hold no connection while they do.
 const concurrency = 10;
 
+/** Old events that one statement deletes: a fraction of a second. */
+const eventsAtOnce = 1_000;
+
 const crontab = `
 # minute, hour, day, month, weekday; job
 * * * * * free_jobs_of_the_dead
 */5 * * * * clean_up
+17 * * * * delete_old_events
 `;
 
 export interface Worker {
@@ -23,7 +29,7 @@ export interface Worker {
   stop: () => Promise<void>;
 }
 
-/** Takes jobs from the queue and settles charges until it is stopped. */
+/** Takes jobs from the queue, settles charges and relays events until it is stopped. */
 export async function startWorker(settings: CompleteSettings, sql: Pool, log: Logger): Promise<Worker> {
   const { databaseUrl, notificationServiceUrl, notificationTimeoutMs } = settings;
   const notifier = openNotifier(sql, notificationServiceUrl, notificationTimeoutMs, log);
@@ -44,6 +50,10 @@ export async function startWorker(settings: CompleteSettings, sql: Pool, log: Lo
       send_code: (payload) => mailer.sendCode((payload as { code_id: string }).code_id),
       clean_up: () => cleanUp(sql),
       free_jobs_of_the_dead: () => freeJobsOfTheDead(sql),
+      delete_old_events: async () => {
+        for (let deleted = eventsAtOnce; deleted === eventsAtOnce; )
+          deleted = await deleteOldEvents(sql, sinkNames(settings), eventsAtOnce);
+      },
     },
   });
   runner.events.on("job:failed", ({ job, error }) =>
@@ -51,9 +61,10 @@ export async function startWorker(settings: CompleteSettings, sql: Pool, log: Lo
   );
   await runner.addJob("clean_up", {}, { jobKey: "clean_up" });
   const settling = startSettling(sql, settings, log);
+  const relay = startRelay(sql, settings, log);
   return {
     stop: async () => {
-      await Promise.all([runner.stop(), settling.stop()]);
+      await Promise.all([runner.stop(), settling.stop(), relay.stop()]);
       await notifier.close();
       images?.close();
       mailer.close();

@@ -28,6 +28,7 @@ describe("without any setting", () => {
       databaseUrl: undefined,
       databasePoolMax: 10,
       checkoutConcurrency: 20,
+      kafkaBrokers: [],
       jwtSecrets: [expect.stringMatching(/.{32}/)],
       accessTokenMinutes: 30,
       refreshTokenDays: 7,
@@ -109,6 +110,9 @@ const malformed: [name: string, value: string][] = [
   ["S3_ENDPOINT", "s3.example"],
   ["SMTP_URL", "mail.example"],
   ["REDIS_URL", "http://redis:6379"],
+  ["REDIS_URL", "http://redis"],
+  ["KAFKA_BROKERS", "kafka"],
+  ["KAFKA_BROKERS", "kafka:9092, other"],
   ["WORKER", "on"],
   ["CURRENCY", "usd"],
   ["CURRENCY", "DOLLAR"],
@@ -131,6 +135,14 @@ test("the origins are a list, or any", () => {
   const list = "https://shop.example,http://localhost:5173";
   expect(readSettings({ CORS_ORIGINS: list }).corsOrigins).toEqual(list.split(","));
   expect(readSettings({ CORS_ORIGINS: "*" }).corsOrigins).toBe("*");
+});
+
+test("the Kafka brokers are a list, empty without them", () => {
+  expect(readSettings({ KAFKA_BROKERS: "kafka-1:9092, 10.0.0.2:9093" }).kafkaBrokers).toEqual([
+    "kafka-1:9092",
+    "10.0.0.2:9093",
+  ]);
+  expect(readSettings({}).kafkaBrokers).toEqual([]);
 });
 
 test("an empty setting is no setting", () => {

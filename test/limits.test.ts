@@ -4,7 +4,8 @@ import { askForCode } from "../src/auth/code-queries.ts";
 import { makeUser } from "./factories.ts";
 import { eventually, expectProblem, openShop, type TestShop, testShop, testWorker } from "./harness.ts";
 import { openMailbox } from "./mailbox.ts";
-import { hasRedis, startRedis } from "./redis.ts";
+import { startRedis } from "./redis.ts";
+import { noRedis } from "./redis-server.ts";
 
 const mailbox = await openMailbox();
 afterAll(mailbox.close);
@@ -101,7 +102,7 @@ describe("an account", () => {
   });
 });
 
-describe.skipIf(!hasRedis)("with REDIS_URL", () => {
+describe.skipIf(noRedis)("with REDIS_URL", () => {
   async function openWith(redisUrl: string, env: Record<string, string> = {}) {
     const other = await openShop({ env: { REDIS_URL: redisUrl, ...env }, databaseUrl: shop.databaseUrl });
     onTestFinished(other.close);

@@ -5,7 +5,8 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { findMenu } from "../src/catalog/queries.ts";
 import { makeProduct } from "./factories.ts";
 import { eventually, openShop, type TestShop, testShop } from "./harness.ts";
-import { hasRedis, testRedis } from "./redis.ts";
+import { testRedis } from "./redis.ts";
+import { noRedis } from "./redis-server.ts";
 
 const shop = testShop();
 
@@ -229,7 +230,7 @@ describe("reading", () => {
   });
 });
 
-describe.skipIf(!hasRedis)("with Redis", () => {
+describe.skipIf(noRedis)("with Redis", () => {
   const redis = testRedis();
   const openMany = async (count: number) => {
     const shops = await Promise.all(

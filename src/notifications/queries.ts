@@ -16,9 +16,22 @@ export async function queueNotification(tx: Db, orderId: string, orderStatus: St
       values (${uuidv7()}, ${orderId}, ${orderStatus})
       returning id
     )
-    select graphile_worker.add_job(
-      'send_notification', json_build_object('notification_id', id), max_attempts => ${maxAttempts})
-    from queued`;
+    select ${addJob(tx)} from queued`;
+}
+
+/** The job that sends the notification `id`. By its key there is one, which being added again is due at once. */
+const addJob = (sql: Db) => sql`
+  graphile_worker.add_job(
+    'send_notification', json_build_object('notification_id', id),
+    max_attempts => ${maxAttempts}, job_key => 'notification ' || id)`;
+
+/** Has a notification sent at once, with all its tries before it. One that was sent is left as it is. */
+export async function requeueNotification(sql: Db, id: string) {
+  await sql`
+    with requeued as (
+      update notifications set status = 'pending' where id = ${id} and status <> 'sent' returning id
+    )
+    select ${addJob(sql)} from requeued`;
 }
 
 export interface Outgoing {
@@ -46,11 +59,20 @@ export async function recordAttempt(
     where id = ${id} and status <> 'sent'`;
 }
 
+const notificationColumns = (sql: Db) => sql`
+  id, order_id, order_status, status, attempts, response, created_at, sent_at`;
+
+export async function findNotification(sql: Db, id: string): Promise<Notification | undefined> {
+  const [notification] = await sql<Notification[]>`
+    select ${notificationColumns(sql)} from notifications where id = ${id}`;
+  return notification;
+}
+
 /** One row more than the page holds, newest first. */
 export const listNotifications = (sql: Db, status: NotificationStatus | undefined, page: PageRequest) => sql<
   Notification[]
 >`
-  select id, order_id, order_status, status, attempts, response, created_at, sent_at
+  select ${notificationColumns(sql)}
   from notifications
   where true
     ${status ? sql`and status = ${status}` : sql``}

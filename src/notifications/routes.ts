@@ -1,9 +1,10 @@
 // What the notification provider was told, and what it was not.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
+import { notFound } from "../errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { OneOf, ref } from "../schemas.ts";
-import { listNotifications } from "./queries.ts";
+import { Id, OneOf, ref } from "../schemas.ts";
+import { findNotification, listNotifications, requeueNotification } from "./queries.ts";
 import { Notification, notificationStatuses } from "./schemas.ts";
 
 export const notificationRoutes: FastifyPluginAsyncTypebox = async (app) => {
@@ -25,6 +26,30 @@ export const notificationRoutes: FastifyPluginAsyncTypebox = async (app) => {
     async (request) => {
       const page = readPage(request.query);
       return toPage(await listNotifications(app.sql, request.query.status, page), page);
+    },
+  );
+
+  app.post(
+    "/admin/notifications/:id/retry",
+    {
+      onRequest: requireManager,
+      config: { refuses: ["not_found"] },
+      schema: {
+        operationId: "retryNotification",
+        tags: ["notifications"],
+        summary: "Send a notification again, now",
+        description: "Under the same key. One that was sent is left as it is.",
+        params: Type.Object({ id: Id }),
+        response: { 202: ref(Notification) },
+      },
+    },
+    async (request, reply) => {
+      const notification = await app.sql.begin(async (tx) => {
+        await requeueNotification(tx, request.params.id);
+        return findNotification(tx, request.params.id);
+      });
+      if (!notification) throw notFound("Notification");
+      return reply.code(202).send(notification);
     },
   );
 };

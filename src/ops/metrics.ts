@@ -6,6 +6,7 @@ import type { Redis } from "ioredis";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, register } from "prom-client";
 import type { Menu } from "../catalog/menu-snapshot.ts";
 import type { Pool } from "../db.ts";
+import type { Live } from "../events/live.ts";
 import type { Counter as CheckoutCounter } from "../orders/place.ts";
 
 collectDefaultMetrics();
@@ -118,6 +119,8 @@ const outOfBalance = gauge(
   "Charges without an order, and orders without a charge",
 );
 const unpublished = gauge("events_unpublished", "Events that have no seq yet");
+const sinkLag = gauge("event_sink_lag", "Events that a sink has not got yet", ["sink"]);
+const sseStreams = gauge("sse_streams", "Streams that are open", ["kind"]);
 const activeUsers = gauge("active_users", "Users who signed in, refreshed or ordered in the last hour");
 
 /** Counts each answer by its route's template, never by a real id. */
@@ -142,7 +145,8 @@ export const metricsRoute: FastifyPluginAsyncTypebox<{
   counter: CheckoutCounter;
   menu: Menu;
   redis: Redis | undefined;
-}> = async (app, { counter, menu, redis }) => {
+  live: Live;
+}> = async (app, { counter, menu, redis, live }) => {
   app.get(
     "/metrics",
     {
@@ -161,6 +165,7 @@ export const metricsRoute: FastifyPluginAsyncTypebox<{
       menuViews.inc(menu.counts.views);
       menuReloads.reset();
       menuReloads.inc(menu.counts.reloads);
+      for (const [kind, count] of Object.entries(live.count())) sseStreams.set({ kind }, count);
       if (redis) redisUp.set(redis.status === "ready" ? 1 : 0);
       await Promise.race([
         setDatabaseFigures(app.sql).catch((error) =>
@@ -175,7 +180,12 @@ export const metricsRoute: FastifyPluginAsyncTypebox<{
 };
 
 async function setDatabaseFigures(sql: Pool) {
-  const [figures, connections] = await Promise.all([findFigures(sql), listConnections(sql)]);
+  const [figures, connections, sinks] = await Promise.all([
+    findFigures(sql),
+    listConnections(sql),
+    listSinkLags(sql),
+  ]);
+  for (const { sink, lag } of sinks) sinkLag.set({ sink }, lag);
   refundsDue.set(figures.refunds_due);
   outOfBalance.set(figures.out_of_balance);
   unpublished.set(figures.events_unpublished);
@@ -201,6 +211,9 @@ async function findFigures(sql: Pool) {
       ) as active_users`;
   return figures;
 }
+
+const listSinkLags = (sql: Pool) => sql<{ sink: string; lag: number }[]>`
+  select name as sink, (last_seq - position)::float8 as lag from event_sinks, event_relay`;
 
 const listConnections = (sql: Pool) => sql<{ pool: string; state: string; count: number }[]>`
   select substr(application_name, 11) as pool, replace(coalesce(state, 'starting'), ' ', '_') as state,

@@ -62,6 +62,12 @@ export async function hasOpenOrders(sql: Db, customerId: string): Promise<boolea
 
 /** Keys that are a day old: what they made stays, and they may be used anew. */
 export const deleteExpiredKeys = (sql: Db) => sql`delete from idempotency_keys where expires_at < now()`;
+/** All that are not finished, oldest first. */
+export const listOpenOrders = (sql: Db) => sql<Order[]>`
+  select ${orderColumns(sql)}
+  from orders o
+  where o.status in ('waiting', 'preparation', 'ready')
+  order by o.id`;
 
 /** What a customer sees of his orders: those that he has not put away. One row more than the page holds. */
 export const listHistory = (sql: Db, customerId: string, page: PageRequest) => sql<Order[]>`

@@ -1,0 +1,108 @@
+// Orders live, as server-sent events: what there is, then each change. Who comes back says what he has seen.
+import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { isStaff, requireStaff, requireUser } from "../auth/guards.ts";
+import { notFound } from "../errors.ts";
+import { findOrder, listOpenOrders } from "../orders/queries.ts";
+import { Id } from "../schemas.ts";
+import type { Follow, Live } from "./live.ts";
+import { Event } from "./schemas.ts";
+
+const tags = ["orders"];
+
+const headers = Type.Object({
+  "last-event-id": Type.Optional(
+    Type.String({
+      description: "The id of the last event seen; what was missed comes instead of the snapshot",
+    }),
+  ),
+});
+
+const about =
+  "`id` is the event's seq, `data` the event (schema `Event`). A comment comes every 15 seconds; the stream ends " +
+  "when the token expires, and it is cut when it isn't read: come back with the last id in Last-Event-ID.";
+
+const response = {
+  200: {
+    description: "Events until the stream ends",
+    content: { "text/event-stream": { schema: Type.String() } },
+  },
+};
+
+export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live }> = async (app, { live }) => {
+  app.addSchema(Event);
+  // Before the server waits for its connections to end, which streams would not.
+  app.addHook("preClose", live.close);
+
+  app.get(
+    "/orders/:order_id/events",
+    {
+      onRequest: requireUser,
+      exposeHeadRoute: false,
+      config: { refuses: ["not_found"] },
+      schema: {
+        operationId: "followOrder",
+        tags,
+        summary: "An order, live, for its owner and for staff",
+        description: `First \`event: snapshot\` with the order, then each change. It ends when the order is finished. ${about}`,
+        params: Type.Object({ order_id: Id }),
+        headers,
+        response,
+      },
+    },
+    async (request, reply) => {
+      const order = await findOrder(app.sql, request.params.order_id);
+      const mine = order?.customer_id === request.user.id;
+      if (!order || !(mine || (await isStaff(request)))) throw notFound("Order");
+      return stream(request, reply, {
+        orderId: order.id,
+        snapshot: (tx) => findOrder(tx, order.id),
+      });
+    },
+  );
+
+  app.get(
+    "/admin/orders/events",
+    {
+      onRequest: requireStaff,
+      exposeHeadRoute: false,
+      schema: {
+        operationId: "followOrders",
+        tags,
+        summary: "The board: all orders, live",
+        description: `First \`event: snapshot\` with \`{ orders }\`, those not finished, oldest first; then each change. ${about}`,
+        headers,
+        response,
+      },
+    },
+    async (request, reply) =>
+      stream(request, reply, {
+        orderId: undefined,
+        snapshot: async (tx) => ({ orders: await listOpenOrders(tx) }),
+      }),
+  );
+
+  async function stream(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    what: Pick<Follow, "orderId" | "snapshot">,
+  ) {
+    const frames = await live.follow({
+      ...what,
+      lastEventId: request.headers["last-event-id"] as string | undefined,
+      expiresAt: expiryOf(request),
+      response: reply.raw,
+    });
+    return reply
+      .type("text/event-stream; charset=utf-8")
+      .header("cache-control", "no-store, no-transform")
+      .header("x-accel-buffering", "no")
+      .send(frames) as never;
+  }
+
+  /** When the token that the guard has verified expires, in milliseconds since 1970. */
+  function expiryOf({ headers: { authorization = "" } }: FastifyRequest): number {
+    const token = authorization.slice(authorization.lastIndexOf(" ") + 1);
+    return (app.jwt.decode<{ exp: number }>(token)?.exp ?? 0) * 1_000;
+  }
+};

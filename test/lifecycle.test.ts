@@ -196,6 +196,13 @@ describe.skipIf(!existsSync("/proc"))("a shop without settings", () => {
     expect(await second.code).toBe(1);
     expect(second.said()).toMatch(/^\s+A service is running on \S+ already\. .*\s+$/);
     expect(await orderIds(shop.address)).toHaveLength(1);
+    // The way to look inside, as README tells.
+    const inside = openPool((await readFile(join(folder, ".data/database-url"), "utf8")).trim(), {
+      name: "test",
+      max: 1,
+    });
+    expect(await inside`select from orders`).toHaveLength(1);
+    await inside.end();
     process.kill(-shop.pid, "SIGINT");
     expect(await shop.code).toBe(0);
     await nobodyIsLeft();
@@ -278,7 +285,7 @@ test.skipIf(!existsSync("/proc"))("a first start that is stopped leaves nothing 
   process.kill(-shop.pid, "SIGINT");
   expect(await shop.code, shop.said()).toBe(0);
   await eventually(async () => (await processesIn(folder)).length === 0, 2);
-  expect(await readdir(join(folder, ".data"))).toEqual(["postgres"]);
+  expect(await readdir(join(folder, ".data"))).toEqual(["database-url", "postgres"]);
 });
 
 describe("a shop with a database of its own", () => {

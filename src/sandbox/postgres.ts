@@ -59,6 +59,8 @@ export async function startPostgres(
   if (owned === "taken") throw alreadyRunning(folder);
 
   const { url, owner } = owned;
+  // For whoever wants to look inside: psql "$(cat .data/database-url)".
+  await writeFile(join(folder, "database-url"), `${url}\n`, { mode: 0o600 });
   return {
     url,
     stop: async () => {

@@ -3,6 +3,7 @@ import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typ
 import { mailWorks } from "../auth/mail.ts";
 import { pendingMigrations } from "../migrate.ts";
 import { OneOf } from "../schemas.ts";
+import { isDraining } from "./drain.ts";
 
 const Check = OneOf(["ok", "failing"]);
 
@@ -26,6 +27,10 @@ export const healthRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (_request, reply) => {
+      if (isDraining(app.server)) {
+        reply.header("cache-control", "no-store").code(503);
+        return { status: "unavailable" as const, checks: { listening: "failing" as const } };
+      }
       const pending = await Promise.race([
         pendingMigrations(app.sql).catch((error) => (error.code === "42P01" ? ["all"] : null)),
         new Promise<null>((resolve) => setTimeout(resolve, patienceMs, null).unref()),

@@ -23,6 +23,7 @@ import { notificationRoutes } from "./notifications/routes.ts";
 import { healthRoutes } from "./ops/health.ts";
 import { limitGuesses, limitRequests } from "./ops/limits.ts";
 import { describeApi } from "./ops/openapi.ts";
+import { headerPatience, patience, refuseUnderPressure } from "./ops/pressure.ts";
 import { rootRoute } from "./ops/root.ts";
 import { customerOrderRoutes } from "./orders/customer-routes.ts";
 import type { Counter } from "./orders/place.ts";
@@ -63,7 +64,8 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
     trustProxy: (_address, hop) => hop < settings.trustProxy,
     requestIdHeader: false,
     // Refused below, as everything is; Node's own refusal has no body.
-    http: { requireHostHeader: false },
+    http: { requireHostHeader: false, ...headerPatience },
+    ...patience(settings.paymentTimeoutMs),
     // What still comes in while the others are finished is answered too, and not in Fastify's own words.
     return503OnClosing: false,
     // As a factory: a compiler that is set would be replaced in every plugin that adds a schema.
@@ -80,7 +82,7 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   app.decorate("sql", sql).decorate("settings", settings);
   app.addHook("onRequest", (request, reply, done) => {
     const { headers, raw } = request;
-    reply.header("x-request-id", request.id);
+    reply.header("x-request-id", request.id).header("x-content-type-options", "nosniff");
     if (headers.host === undefined && raw.httpVersion === "1.1")
       done(new ApiError("validation_failed", "The request has no Host"));
     else done();
@@ -97,6 +99,7 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   shapeErrors(app);
 
   await app.register(cors, { origin: settings.corsOrigins, methods, exposedHeaders });
+  await refuseUnderPressure(app);
   await limitRequests(app, redis);
   const judgeGuess = limitGuesses(app);
   await registerTokens(app, settings.jwtSecrets, settings.accessTokenMinutes);

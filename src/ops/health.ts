@@ -4,6 +4,7 @@ import { mailWorks } from "../auth/mail.ts";
 import { pendingMigrations } from "../migrate.ts";
 import { OneOf } from "../schemas.ts";
 import { isDraining } from "./drain.ts";
+import { aboutThisProcess } from "./pressure.ts";
 
 const Check = OneOf(["ok", "failing"]);
 
@@ -19,6 +20,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     "/health",
     {
+      config: aboutThisProcess,
       schema: {
         operationId: "readHealth",
         tags: ["operations"],
@@ -27,9 +29,10 @@ export const healthRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (_request, reply) => {
-      if (isDraining(app.server)) {
+      const unfit = isDraining(app.server) ? "listening" : app.isUnderPressure() && "event_loop";
+      if (unfit) {
         reply.header("cache-control", "no-store").code(503);
-        return { status: "unavailable" as const, checks: { listening: "failing" as const } };
+        return { status: "unavailable" as const, checks: { [unfit]: "failing" as const } };
       }
       const pending = await Promise.race([
         pendingMigrations(app.sql).catch((error) => (error.code === "42P01" ? ["all"] : null)),
@@ -51,6 +54,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     "/health/live",
     {
+      config: aboutThisProcess,
       schema: {
         operationId: "readLiveness",
         tags: ["operations"],

@@ -98,6 +98,8 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   readJson(app);
   shapeErrors(app);
 
+  if (settings.sentryDsn) (await import("./ops/sentry.ts")).reportFailures(app, settings.sentryDsn);
+
   await app.register(cors, { origin: settings.corsOrigins, methods, exposedHeaders });
   await refuseUnderPressure(app);
   await limitRequests(app, redis);

@@ -158,7 +158,7 @@ describe.skipIf(!hasNginx)("three instances behind nginx", () => {
     // A payment takes its time, so that some are in flight at the signal.
     provider.answer = () => ({ status: 200, body: { success: true }, after: sleep(50) });
     onTestFinished(() => provider.reset());
-    const stopReading = steadily(400, 200, () => send("GET", "/api/v1/menu"));
+    const stopReading = steadily(460, 200, () => send("GET", "/api/v1/menu"));
     const stopOrdering = steadily(40, 201, placeOrder);
     await sleep(700);
     const code = await instances[2]!.end("SIGTERM");

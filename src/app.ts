@@ -26,6 +26,7 @@ import { healthRoutes } from "./ops/health.ts";
 import { limitGuesses, limitRequests } from "./ops/limits.ts";
 import { measureRequests, metricsRoute } from "./ops/metrics.ts";
 import { describeApi } from "./ops/openapi.ts";
+import { headerPatience, patience, refuseUnderPressure } from "./ops/pressure.ts";
 import { rootRoute } from "./ops/root.ts";
 import { customerOrderRoutes } from "./orders/customer-routes.ts";
 import type { Counter } from "./orders/place.ts";
@@ -66,7 +67,8 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
     trustProxy: (_address, hop) => hop < settings.trustProxy,
     requestIdHeader: false,
     // Refused below, as everything is; Node's own refusal has no body.
-    http: { requireHostHeader: false },
+    http: { requireHostHeader: false, ...headerPatience },
+    ...patience(settings.paymentTimeoutMs),
     // What still comes in while the others are finished is answered too, and not in Fastify's own words.
     return503OnClosing: false,
     // As a factory: a compiler that is set would be replaced in every plugin that adds a schema.
@@ -83,7 +85,7 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   app.decorate("sql", sql).decorate("settings", settings);
   app.addHook("onRequest", (request, reply, done) => {
     const { headers, raw } = request;
-    reply.header("x-request-id", request.id);
+    reply.header("x-request-id", request.id).header("x-content-type-options", "nosniff");
     if (headers.host === undefined && raw.httpVersion === "1.1")
       done(new ApiError("validation_failed", "The request has no Host"));
     else done();
@@ -100,7 +102,10 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   readJson(app);
   shapeErrors(app);
 
+  if (settings.sentryDsn) (await import("./ops/sentry.ts")).reportFailures(app, settings.sentryDsn);
+
   await app.register(cors, { origin: settings.corsOrigins, methods, exposedHeaders });
+  await refuseUnderPressure(app);
   await limitRequests(app, redis);
   const judgeGuess = limitGuesses(app);
   await registerTokens(app, settings.jwtSecrets, settings.accessTokenMinutes);
@@ -115,7 +120,7 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   await app.register(rootRoute);
   const live = openLive(sql, log);
   await app.register(metricsRoute, { counter, menu, redis, live });
-  await app.register(healthRoutes, { prefix });
+  await app.register(healthRoutes, { prefix, redis });
   await app.register(authRoutes, { prefix, judgeGuess });
   await app.register(signUpRoutes, { prefix, judgeGuess });
   await app.register(sessionRoutes, { prefix });

@@ -48,6 +48,8 @@ export interface Settings {
   telegramBotToken: string | undefined;
   /** Requests per minute and IP; 0 is off. */
   rateLimitMax: number;
+  /** Undefined: failures are in the log alone. */
+  sentryDsn: string | undefined;
   worker: "inline" | "off";
   currency: string;
 }
@@ -162,6 +164,7 @@ export function readSettings(env: Record<string, string | undefined>, demand: De
     mailFrom: text("MAIL_FROM") ?? "Ristretto <no-reply@ristretto.example>",
     telegramBotToken: text("TELEGRAM_BOT_TOKEN"),
     rateLimitMax: integer("RATE_LIMIT_MAX", 600, 0, 1_000_000),
+    sentryDsn: url("SENTRY_DSN", ["http:", "https:"], { optional: true }),
     worker: oneOf("WORKER", "inline", ["inline", "off"]) as "inline" | "off",
     currency,
   };

@@ -96,7 +96,8 @@ const frameworkCodes: Record<string, [Code, string]> = {
 const databaseAway =
   /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EHOSTUNREACH|ENOTFOUND|ETIMEDOUT|EPIPE|08|57P0|53|57014|55P03|25P03)/;
 
-function toApiError(error: FastifyError | ApiError): ApiError {
+/** What an error is told as: itself, or what fits the framework's, the database's or ours. */
+export function toApiError(error: FastifyError | ApiError): ApiError {
   if (error instanceof ApiError) return error;
   const known = frameworkCodes[error.code];
   if (known) return new ApiError(...known);
@@ -107,6 +108,8 @@ function toApiError(error: FastifyError | ApiError): ApiError {
     return new ApiError("unavailable", "Please try again in a moment", { retryAfter: 1 });
   return new ApiError("internal_error", "Something went wrong on our side");
 }
+
+export const statusOf = ({ code }: ApiError) => codes[code];
 
 /** The problem+json document of an error (RFC 9457). */
 export function problem(error: ApiError, requestId: string) {

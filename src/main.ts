@@ -5,7 +5,7 @@ import { openMenu } from "./catalog/menu-snapshot.ts";
 import { openPool } from "./db.ts";
 import { startWorker } from "./jobs.ts";
 import { isEmpty, migrate, seed } from "./migrate.ts";
-import { openDrain } from "./ops/drain.ts";
+import { openDrain, proxyLingerMs } from "./ops/drain.ts";
 import { openCounter } from "./orders/place.ts";
 import { openRedis } from "./redis.ts";
 import { complete, runProcess } from "./runtime.ts";
@@ -36,7 +36,7 @@ await runProcess(async ({ settings: given, log, stack }) => {
 
   const app = await buildApp({ settings, sql, counter, menu, redis, log });
   // A payment in flight may take its whole budget, and the commit comes after it.
-  stack.defer(openDrain(app, settings.paymentTimeoutMs + 2_000));
+  stack.defer(openDrain(app, settings.paymentTimeoutMs + 2_000, settings.trustProxy > 0 ? proxyLingerMs : 0));
   await app.listen({ host: settings.host, port: settings.port });
 
   const { port } = app.server.address() as AddressInfo;

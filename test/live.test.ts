@@ -369,7 +369,7 @@ test("a client that goes away, even at once, is forgotten", async () => {
 
 test("streams do not hold the shutdown, not even one that nobody reads", async () => {
   const own = await openShop({ databaseUrl: shop.databaseUrl });
-  const drain = openDrain(own.app, 60_000);
+  const drain = openDrain(own.app, 60_000, 0);
   const url = await listen(own);
   const { barista } = await openForBusiness();
   const stream = await openStream(`${url}/admin/orders/events`, barista.token);

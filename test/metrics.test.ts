@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { makeProduct } from "./factories.ts";
 import { testShop } from "./harness.ts";
@@ -94,3 +95,22 @@ test.skipIf(noPromtool)("promtool finds nothing to say about them", async () => 
   const said = execFileSync("promtool", ["check", "metrics"], { input: await read(), encoding: "utf8" });
   expect(said).toBe("");
 });
+
+test.skipIf(noPromtool)(
+  "promtool takes the alert rules and Prometheus' settings, and each rule's figures are ours",
+  async () => {
+    const rules = "deploy/prometheus/alerts.yml";
+    expect(execFileSync("promtool", ["check", "rules", rules], { encoding: "utf8" })).toContain("SUCCESS");
+    const settings = ["check", "config", "--syntax-only", "deploy/prometheus/prometheus.yml"];
+    expect(execFileSync("promtool", settings, { encoding: "utf8" })).toContain("SUCCESS");
+    const text = await read();
+    const dashboard = readFileSync("deploy/grafana/dashboards/ristretto.json", "utf8");
+    const named = (readFileSync(rules, "utf8") + dashboard).matchAll(
+      /\b(?:http|checkout|payments?|orders?|notifications|mails|refunds|events|redis|menu|db|nodejs)_[a-z0-9_]+/g,
+    );
+    for (const [name] of named) {
+      const metric = name.replace(/_bucket$/, "");
+      expect(text, metric).toContain(`# TYPE ${metric} `);
+    }
+  },
+);

@@ -1,8 +1,8 @@
 // `npm run doctor`: what is configured, what of it can be reached, and what is out of balance.
-import { connect } from "node:net";
 import type { Settings } from "../config.ts";
 import { openPool, type Pool } from "../db.ts";
 import { pendingMigrations } from "../migrate.ts";
+import { knock } from "./knock.ts";
 
 /** One line of the report. */
 export interface Finding {
@@ -10,8 +10,6 @@ export interface Finding {
   state: "ok" | "unset" | "PROBLEM";
   detail: string;
 }
-
-const patienceMs = 2_000;
 
 /** Looks at everything that the settings name; never throws, and changes nothing. */
 export async function examine(settings: Settings & { databaseUrl: string }): Promise<Finding[]> {
@@ -27,6 +25,7 @@ export async function examine(settings: Settings & { databaseUrl: string }): Pro
         settings.smtpUrl,
         "without it nobody signs up or resets a password in production",
       ),
+      ...(await Promise.all(settings.kafkaBrokers.map((broker) => reachable("Kafka", `kafka://${broker}`)))),
       await reachable("Redis", settings.redisUrl, "without it each instance counts limits by itself"),
       ...(await ledgers(sql)),
     ];
@@ -58,24 +57,11 @@ const ports: Record<string, number> = {
   "rediss:": 6379,
 };
 
-/** Whether somebody takes a connection there; nothing is sent. */
+/** Whether somebody takes a connection there. */
 async function reachable(about: string, url: string | undefined, without = ""): Promise<Finding> {
   if (!url) return { about, state: "unset", detail: without };
   const { protocol, hostname, port, host } = new URL(url);
-  const error = await new Promise<Error | undefined>((resolve) => {
-    const socket = connect({
-      host: hostname.replace(/^\[|\]$/g, ""),
-      port: Number(port) || ports[protocol]!,
-      timeout: patienceMs,
-    });
-    const end = (result?: Error) => {
-      socket.destroy();
-      resolve(result);
-    };
-    socket.once("connect", () => end());
-    socket.once("error", end);
-    socket.once("timeout", () => end(new Error(`no answer within ${patienceMs / 1_000} s`)));
-  });
+  const error = await knock(hostname, Number(port) || ports[protocol]!);
   return error
     ? { about, state: "PROBLEM", detail: `${host}: ${error.message}` }
     : { about, state: "ok", detail: host };

@@ -1,35 +1,63 @@
 // The end of the HTTP side: requests in flight are answered, and nobody else is waited for.
+import type { Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyInstance } from "fastify";
 
 /**
- * Takes an app that isn't listening yet; gives the function that closes it. Whoever is in the middle of a request gets
- * `patienceMs` for its answer. Node alone would wait for ever for a client that connected and said nothing, as
- * browsers do in advance.
+ * A proxy in front may be sending a request into a connection in the very moment in which it is closed here, and must
+ * not repeat a POST. So its connections are left open for this long: each is closed with its next answer, which says
+ * so, or by the proxy, which lets them rest for less (`keepalive_timeout` in deploy/nginx).
  */
-export function openDrain(app: FastifyInstance, patienceMs: number): () => Promise<void> {
-  const { server } = app;
-  const quiet = new Set<Socket>();
-  let draining = false;
-  const rest = (socket: Socket) => {
-    if (draining) socket.destroySoon();
-    else quiet.add(socket);
-  };
+export const proxyLingerMs = 3_000;
+
+const draining = new WeakSet<Server>();
+
+/** Whether this server takes nobody new, and is about to end. */
+export const isDraining = (server: Server) => draining.has(server);
+
+/**
+ * Takes an app that isn't listening yet; gives the function that closes it. From then on it isn't ready, connections are
+ * refused, and every answer closes its connection. Whoever is in the middle of a request gets `patienceMs` for its
+ * answer; a connection that rests after an answer is left open for `lingerMs`. Node alone would wait for ever for a
+ * client that connected and said nothing, as browsers do in advance.
+ */
+export function openDrain(app: FastifyInstance, patienceMs: number, lingerMs: number): () => Promise<void> {
+  const server = app.server as Server;
+  const silent = new Set<Socket>();
+  const resting = new Set<Socket>();
+  const answering = new Set<ServerResponse>();
+  let lingering = true;
+
   server.on("connection", (socket) => {
-    quiet.add(socket);
-    socket.once("close", () => quiet.delete(socket));
+    silent.add(socket);
+    socket.once("close", () => silent.delete(socket) || resting.delete(socket));
   });
   server.on("request", ({ socket }, response) => {
-    quiet.delete(socket);
-    response.once("close", () => rest(socket));
+    silent.delete(socket);
+    resting.delete(socket);
+    answering.add(response);
+    response.once("close", () => {
+      answering.delete(response);
+      if (socket.destroyed) return;
+      if (lingering) resting.add(socket);
+      else socket.destroySoon();
+    });
   });
 
   return async () => {
-    draining = true;
+    draining.add(server);
+    // Node's and Fastify's own way is to close at once all that rest.
+    server.closeIdleConnections = () => {};
+    for (const response of answering) if (!response.headersSent) response.setHeader("connection", "close");
     const patience = setTimeout(() => server.closeAllConnections(), patienceMs);
+    const linger = setTimeout(() => {
+      lingering = false;
+      for (const socket of resting) socket.destroySoon();
+    }, lingerMs);
     const closed = app.close();
-    for (const socket of quiet) socket.destroySoon();
+    for (const socket of silent) socket.destroySoon();
     await closed;
     clearTimeout(patience);
+    clearTimeout(linger);
   };
 }

@@ -6,6 +6,7 @@ import type { FastifyInstance, RouteOptions } from "fastify";
 import type { Guard } from "../auth/guards.ts";
 import { type Code, codes } from "../errors.ts";
 import { Problem } from "../schemas.ts";
+import { guardPages } from "./pages.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -44,7 +45,10 @@ export async function describeApi(app: FastifyInstance, version: string) {
       };
     },
   });
-  await app.register(swaggerUi, { routePrefix: "/docs" });
+  await app.register(async (pages) => {
+    await guardPages(pages);
+    await pages.register(swaggerUi, { routePrefix: "/docs" });
+  });
 }
 
 /** The guard among a route's hooks, of which plugins may add their own. */

@@ -1,0 +1,116 @@
+// What a slow, greedy or curious client meets.
+import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { eventually, expectProblem, openShop, testShop } from "./harness.ts";
+
+const shop = testShop();
+
+describe("slow clients", () => {
+  test("are cut while they trickle their headers, and everybody else is served meanwhile", async () => {
+    const other = await openShop();
+    onTestFinished(other.close);
+    const url = await other.app.listen({ port: 0, host: "127.0.0.1" });
+    const { port } = new URL(url);
+    const startedAt = performance.now();
+    let received = "";
+    const sockets: Socket[] = [];
+    const cut = Array.from({ length: 200 }, (_, nth) => {
+      const socket = connect(Number(port), "127.0.0.1");
+      sockets.push(socket);
+      socket.setEncoding("utf8").on("data", (chunk) => {
+        received += chunk;
+      });
+      socket.on("error", () => {});
+      // One in four says nothing at all.
+      if (nth % 4) socket.write("GET /api/v1/menu HTTP/1.1\r\nhost: x\r\n");
+      return new Promise<number>((resolve) =>
+        socket.once("close", () => resolve(performance.now() - startedAt)),
+      );
+    });
+    onTestFinished(() => {
+      for (const socket of sockets) socket.destroy();
+    });
+    const trickle = setInterval(() => {
+      for (const [nth, socket] of sockets.entries())
+        if (nth % 4 && socket.writable) socket.write(`x-${nth}: 1\r\n`);
+    }, 500);
+    let open = true;
+    const slowest = (async () => {
+      let worst = 0;
+      while (open) {
+        const before = performance.now();
+        expect((await fetch(`${url}/api/v1/menu`)).status).toBe(200);
+        worst = Math.max(worst, performance.now() - before);
+        await sleep(50);
+      }
+      return worst;
+    })();
+    const times = await Promise.all(cut);
+    clearInterval(trickle);
+    open = false;
+    expect(await slowest).toBeLessThan(1_000);
+    expect(Math.max(...times)).toBeLessThan(13_000);
+    expect(Math.min(...times)).toBeGreaterThan(5_000);
+    expect(received).toContain("application/problem+json");
+  }, 30_000);
+
+  test("have a limit for a whole request, for what rests, and for what nobody reads", () => {
+    expect(shop.app.server).toMatchObject({
+      headersTimeout: 10_000,
+      requestTimeout: 60_000,
+      keepAliveTimeout: 72_000,
+      // The payment's budget, which is a second here, and half a minute.
+      timeout: 31_000,
+    });
+  });
+});
+
+describe("headers", () => {
+  test("let the pages run what comes from here alone, framed by nobody", async () => {
+    const page = await shop.call("GET", "//docs/");
+    expect(page.statusCode).toBe(200);
+    const policy = page.headers["content-security-policy"] as string;
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).toContain("frame-ancestors 'none'");
+    expect(policy).not.toMatch(/unsafe|https?:|\*/);
+    expect(page.headers).toMatchObject({ "x-frame-options": "DENY", "x-content-type-options": "nosniff" });
+    // What the page loads is from here, and it has nothing inline, which that policy would stop.
+    expect(page.body).not.toMatch(/<script(?![^>]*\ssrc=")|<style|\sstyle=|\son\w+=/);
+    const loaded = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path!);
+    expect(loaded.length).toBeGreaterThan(3);
+    for (const path of loaded) {
+      expect(path).toMatch(/^\.?\//);
+      const { pathname } = new URL(path, "http://x/docs/");
+      expect((await shop.call("GET", `/${pathname}`)).statusCode, pathname).toBe(200);
+    }
+  });
+
+  test("of the API's answers are few", async () => {
+    const { headers } = await shop.call("GET", "/menu");
+    expect(headers["x-content-type-options"]).toBe("nosniff");
+    expect(headers).not.toHaveProperty("content-security-policy");
+    expect(headers).not.toHaveProperty("strict-transport-security");
+  });
+});
+
+// The last one here: for a second more, every shop in this process is under pressure.
+test("while the event loop stalls, requests are refused and the process says that it lives", async () => {
+  const other = await openShop();
+  onTestFinished(other.close);
+  expect((await other.call("GET", "/menu")).statusCode).toBe(200);
+  const until = performance.now() + 5_000;
+  while (performance.now() < until) {
+    const busyUntil = performance.now() + 2_400;
+    while (performance.now() < busyUntil);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  const refused = await other.call("GET", "/menu");
+  expectProblem(refused, 503, "unavailable");
+  expect(refused.headers["retry-after"]).toBe("2");
+  expect((await other.call("GET", "/health/live")).statusCode).toBe(200);
+  const health = await other.call("GET", "/health");
+  expect(health.statusCode).toBe(503);
+  expect(health.json()).toEqual({ status: "unavailable", checks: { event_loop: "failing" } });
+  await eventually(async () => (await other.call("GET", "/menu")).statusCode === 200);
+});

@@ -99,13 +99,23 @@ test("while the event loop stalls, requests are refused and the process says tha
   const other = await openShop();
   onTestFinished(other.close);
   expect((await other.call("GET", "/menu")).statusCode).toBe(200);
-  const until = performance.now() + 5_000;
-  while (performance.now() < until) {
-    const busyUntil = performance.now() + 2_400;
-    while (performance.now() < busyUntil);
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-  const refused = await other.call("GET", "/menu");
+  const stall = async (ms: number) => {
+    const until = performance.now() + ms;
+    while (performance.now() < until) {
+      const busyUntil = performance.now() + 2_400;
+      while (performance.now() < busyUntil);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  };
+  await stall(2_400);
+  // It may be over already: the first one is served.
+  let refused = await other.call("GET", "/menu");
+  expect(refused.statusCode).toBe(200);
+  await eventually(async () => {
+    await stall(2_400);
+    refused = await other.call("GET", "/menu");
+    return refused.statusCode !== 200;
+  }, 10);
   expectProblem(refused, 503, "unavailable");
   expect(refused.headers["retry-after"]).toBe("2");
   expect((await other.call("GET", "/health/live")).statusCode).toBe(200);

@@ -9,6 +9,7 @@ import { cloneDatabase, eventually } from "./harness.ts";
 import { type Instance, productionSecret, startInstance } from "./instance.ts";
 import { hasNginx, type Nginx, startNginx } from "./nginx.ts";
 import { type ProviderStub, startProviderStub } from "./provider-stub.ts";
+import { openStream } from "./sse.ts";
 import { signTestToken } from "./tokens.ts";
 
 interface Answer {
@@ -220,6 +221,20 @@ describe.skipIf(!hasNginx)("three instances behind nginx", () => {
     expect(paid.status).toBe(201);
     expect(paid.headers.get("connection")).toBe("close");
     expect(await code).toBe(0);
+  });
+
+  test("passes live streams on as they come, and through any instance", async () => {
+    const barista = await makeUser(sql, "barista");
+    const token = signTestToken({ sub: barista.id, role: "barista", jti: "a" }, productionSecret);
+    // Three, so that least_conn gives one to each.
+    const streams = await Promise.all(
+      [1, 2, 3].map(() => openStream(`${nginx.url}/api/v1/admin/orders/events`, token)),
+    );
+    onTestFinished(() => streams.forEach((stream) => void stream.close()));
+    for (const stream of streams) expect((await stream.nth(0)).event).toBe("snapshot");
+    const { id } = JSON.parse((await placeOrder()).body);
+    for (const stream of streams)
+      expect(await stream.nth(1)).toMatchObject({ event: "order.created", data: { subject_id: id } });
   });
 
   test("shows /metrics to nobody, however it is written", async () => {

@@ -7,7 +7,7 @@ import { findUnsentNotification, recordAttempt } from "./queries.ts";
 
 /** A notifier posts to the notification provider; an order never waits for it and never changes by it. */
 export function openNotifier(sql: Pool, url: string, timeoutMs: number, log: Logger) {
-  const agent = new Agent({ headersTimeout: timeoutMs, bodyTimeout: timeoutMs });
+  const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
 
   return {
     /** Sends one notification and stores the answer. Throws when it failed, so that the queue tries again later. */

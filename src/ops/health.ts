@@ -6,7 +6,7 @@ import { pendingMigrations } from "../migrate.ts";
 import { OneOf } from "../schemas.ts";
 import { isDraining } from "./drain.ts";
 import { knock } from "./knock.ts";
-import { aboutThisProcess } from "./pressure.ts";
+import { aboutThisProcess, isStalled } from "./pressure.ts";
 
 const Check = OneOf(["ok", "failing"]);
 
@@ -35,7 +35,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{ redis: Redis | undefined 
       },
     },
     async (_request, reply) => {
-      const unfit = isDraining(app.server) ? "listening" : app.isUnderPressure() && "event_loop";
+      const unfit = isDraining(app.server) ? "listening" : isStalled(app.server) && "event_loop";
       if (unfit) {
         reply.header("cache-control", "no-store").code(503);
         return { status: "unavailable" as const, checks: { [unfit]: "failing" as const } };

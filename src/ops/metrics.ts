@@ -8,6 +8,7 @@ import type { Menu } from "../catalog/menu-snapshot.ts";
 import type { Pool } from "../db.ts";
 import type { Live } from "../events/live.ts";
 import type { Counter as CheckoutCounter } from "../orders/place.ts";
+import { aboutThisProcess } from "./pressure.ts";
 
 collectDefaultMetrics();
 // Gauges by a counter's name; the same figures by kind stay.
@@ -150,6 +151,7 @@ export const metricsRoute: FastifyPluginAsyncTypebox<{
   app.get(
     "/metrics",
     {
+      config: aboutThisProcess,
       schema: {
         operationId: "readMetrics",
         tags: ["operations"],

@@ -7,18 +7,33 @@ import { ApiError } from "../errors.ts";
 // most likely gone before it is answered: to refuse at once is quicker for all.
 const maxEventLoopDelayMs = 1_000;
 
-class Overloaded extends ApiError {
-  constructor() {
-    super("unavailable", "Please try again in a moment", { retryAfter: 2 });
-  }
-}
+const sampleMs = 1_000;
+// What is over by then, as the compiling of a start, was no stall: nobody is refused for it.
+const lastsMs = 1.5 * sampleMs;
+
+const stalls = new WeakMap<object, () => boolean>();
+
+/** Whether this server's process can't keep up, and hasn't for a while. */
+export const isStalled = (server: object) => stalls.get(server)?.() ?? false;
 
 /** Refuses while the event loop stalls, but for routes that have `config: aboutThisProcess`. */
 export async function refuseUnderPressure(app: FastifyInstance) {
+  let since = 0;
+  let last = Number.NEGATIVE_INFINITY;
+  stalls.set(app.server, () => {
+    if (!app.isUnderPressure()) return false;
+    const now = performance.now();
+    if (now - last > 3 * sampleMs) since = now;
+    last = now;
+    return now - since > lastsMs;
+  });
   await app.register(underPressure, {
     maxEventLoopDelay: maxEventLoopDelayMs,
-    sampleInterval: 1_000,
-    customError: Overloaded,
+    sampleInterval: sampleMs,
+    pressureHandler: () =>
+      isStalled(app.server)
+        ? Promise.reject(new ApiError("unavailable", "Please try again in a moment", { retryAfter: 2 }))
+        : undefined,
   });
 }
 

@@ -35,7 +35,7 @@ export function startSettling(
   { paymentRefundUrl, paymentTimeoutMs }: Pick<Settings, "paymentRefundUrl" | "paymentTimeoutMs">,
   log: Logger,
 ) {
-  const agent = new Agent({ headersTimeout: refundTimeoutMs, bodyTimeout: refundTimeoutMs });
+  const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
   const quietSeconds = paymentTimeoutMs / 1000 + commitMarginSeconds;
   let stopped = false;
   let wake = () => {};

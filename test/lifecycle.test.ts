@@ -5,6 +5,7 @@ import { mkdtemp, readdir, readFile, readlink, realpath, rm, symlink } from "nod
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import {
   afterAll,
@@ -340,6 +341,22 @@ describe("a shop with a database of its own", () => {
     const before = performance.now();
     expect(await code).toBe(0);
     expect(performance.now() - before).toBeLessThan(2_000);
+  });
+
+  test("ends at once at a second signal, whoever still waits", async () => {
+    const shop = await start(folder, {
+      DATABASE_URL: databaseUrl,
+      PAYMENT_SERVICE_URL: `${provider.url}/payments`,
+    });
+    provider.answer = () => "silence";
+    const response = (await signIn(shop.address, "customer"))("POST", "/orders", order).catch(() => "cut");
+    await eventually(() => provider.calls.length === 1);
+    const code = shop.stop("SIGTERM");
+    // Within a second it would be the same signal, as npm passes it on.
+    await sleep(1_500);
+    process.kill(shop.pid, "SIGTERM");
+    expect(await code).toBe(1);
+    expect(await response).toBe("cut");
   });
 
   test("outlives a database that cuts the connection of an order being paid", async () => {

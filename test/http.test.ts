@@ -291,6 +291,7 @@ describe("the operator's pages", () => {
 describe("the OpenAPI document", () => {
   interface Operation {
     operationId: string;
+    requestBody?: { required: boolean };
     summary: string;
     tags: string[];
     security: object[];
@@ -318,6 +319,11 @@ describe("the OpenAPI document", () => {
         summary: expect.stringMatching(/\S/),
         tags: [expect.stringMatching(/\S/)],
       });
+    expect(
+      all
+        .filter(({ operation }) => operation.requestBody?.required === false)
+        .map(({ operation }) => operation.operationId),
+    ).toEqual(["cancelOrder"]);
     expect(new Set(all.map(({ operation }) => operation.operationId)).size).toBe(all.length);
   });
 

@@ -2,6 +2,7 @@
 // is: its guard, its inputs, and the codes that its route names.
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
+import { OptionalKind, type TSchema } from "@sinclair/typebox";
 import type { FastifyInstance, RouteOptions } from "fastify";
 import type { Guard } from "../auth/guards.ts";
 import { type Code, codes } from "../errors.ts";
@@ -17,6 +18,8 @@ declare module "fastify" {
 
 export async function describeApi(app: FastifyInstance, version: string) {
   app.addSchema(Problem);
+  // Bodies that may be left out, which the plugin has no word for.
+  const optionalBodies = new Set<string | undefined>();
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.0",
@@ -35,6 +38,7 @@ export async function describeApi(app: FastifyInstance, version: string) {
     transform: ({ schema, url, route }) => {
       if (schema?.hide || !schema) return { schema: { hide: true }, url };
       const guard = guardOf(route);
+      if ((schema.body as TSchema | undefined)?.[OptionalKind]) optionalBodies.add(schema.operationId);
       return {
         url,
         schema: {
@@ -44,11 +48,24 @@ export async function describeApi(app: FastifyInstance, version: string) {
         },
       };
     },
+    transformObject: (document) => {
+      if (!("openapiObject" in document)) return document.swaggerObject;
+      const { openapiObject } = document;
+      for (const path of Object.values(openapiObject.paths ?? {}))
+        for (const operation of Object.values(path as Record<string, Operation>))
+          if (optionalBodies.has(operation.operationId)) operation.requestBody!.required = false;
+      return openapiObject;
+    },
   });
   await app.register(async (pages) => {
     await guardPages(pages);
     await pages.register(swaggerUi, { routePrefix: "/docs" });
   });
+}
+
+interface Operation {
+  operationId?: string;
+  requestBody?: { required: boolean };
 }
 
 /** The guard among a route's hooks, of which plugins may add their own. */

@@ -21,8 +21,9 @@
 // commits a second instead of 6,800). Followers are told by one NOTIFY for each batch, from here.
 //
 // When the leader dies, its connection closes and the lock is free at once. When its host vanishes, or its process
-// stands still, PostgreSQL ends the session after `idleSessionMs` in which the leader, who asks all the time, has not. Another leads within a second after either. One that wakes up late may still send the sinks the batch that it
-// held in its hands: events that they have already, which their ids tell.
+// stands still, PostgreSQL ends the session after `idleSessionMs` in which the leader, who asks all the time, has not.
+// Another leads within a second after either. One that wakes up late may still send the sinks the batch that it held in
+// its hands: events that they have already, which their ids tell.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { CompleteSettings } from "../config.ts";
@@ -36,6 +37,9 @@ import { openRedisSink } from "./redis-sink.ts";
 const batchSize = 500;
 /** How often the leader looks: one statement that touches an index of what waits. Twice the latency that it adds. */
 const roundMs = 25;
+/** The same while nothing has happened for a while: a shop at night should cost next to nothing. */
+const idleRoundMs = 100;
+const idleAfterMs = 10_000;
 /** How often the others try to take over. */
 const standbyMs = 1_000;
 /** Very many rounds, few seconds. */
@@ -70,6 +74,7 @@ export function startRelay(sql: Pool, settings: RelaySettings, log: Logger) {
   }
 
   async function work() {
+    let lastStamped = performance.now();
     while (!stopping.signal.aborted) {
       const stamped = await stamp().catch((error) => {
         log.warn({ err: error }, "stamping events failed; the next round tries again");
@@ -79,9 +84,15 @@ export function startRelay(sql: Pool, settings: RelaySettings, log: Logger) {
         leads = !leads;
         log.info(leads ? "this instance relays the events" : "this instance no longer relays the events");
       }
-      if (stamped) for (const delivery of deliveries) delivery.wake();
+      if (stamped) {
+        lastStamped = performance.now();
+        for (const delivery of deliveries) delivery.wake();
+      }
       if (stamped === batchSize) continue;
-      await sleep(leads ? roundMs : standbyMs, undefined, { signal: stopping.signal }).catch(() => {});
+      const idle = performance.now() - lastStamped > idleAfterMs;
+      await sleep(leads ? (idle ? idleRoundMs : roundMs) : standbyMs, undefined, {
+        signal: stopping.signal,
+      }).catch(() => {});
     }
   }
 

@@ -18,6 +18,8 @@ create table payments (
   -- The provider's last answer, secrets redacted: { status, body } or { error }.
   response jsonb,
   created_at timestamptz not null default now(),
+  -- How many placements have asked for it; two may do so at once, when the first one's connection was cut.
+  attempts integer not null default 1 constraint payments_attempts_are_counted check (attempts > 0),
   -- When the provider was last about to be called.
   attempted_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { makeProduct } from "./factories.ts";
-import { expectProblem, testShop } from "./harness.ts";
+import { eventually, expectProblem, testShop } from "./harness.ts";
 
 const shop = testShop();
 
@@ -182,6 +182,35 @@ describe("a key whose placement failed", () => {
     expect(await count("orders")).toBe(0);
     await shop.sql`update payments set status = 'refunded'`;
     expect((await place("k")).statusCode).toBe(201);
+  });
+
+  test("a first try that fails late doesn't make the second one's charge forgotten", async () => {
+    const { place } = await setUp();
+    const { promise: later, resolve: goOn } = Promise.withResolvers<void>();
+    // The first is answered late, and with an error; what the second one charged nobody heard.
+    shop.provider.answer = (_call, nth) => (nth === 2 ? "reset" : { status: 500, after: later });
+    const first = place("k");
+    await expect.poll(() => shop.provider.calls.length).toBe(1);
+    // Its connection is cut, and with it the key's lock.
+    await shop.sql`
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name = 'ristretto checkout'`;
+    expectProblem(await first, 503, "unavailable");
+    // Others of the pool were cut too, and it notices them one by one.
+    const second = await eventually(async () => {
+      const response = await place("k");
+      return response.statusCode === 503 ? undefined : response;
+    });
+    expectProblem(second, 402, "payment_unconfirmed");
+    goOn();
+    await expect.poll(() => shop.provider.calls.length, { timeout: 3_000 }).toBe(4);
+    await expect
+      .poll(async () => (await shop.sql`select response from payments`)[0]!.response.status)
+      .toBe(500);
+    expect(new Set(shop.provider.calls.map(({ key }) => key)).size).toBe(1);
+    expect(await shop.sql`select status, attempts from payments`).toEqual([
+      { status: "unknown", attempts: 2 },
+    ]);
   });
 
   test("a second try that is refused doesn't make the first one's charge forgotten", async () => {

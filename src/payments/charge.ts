@@ -25,6 +25,7 @@ export async function chargeCustomer(
   { again, log }: { again: boolean; log: FastifyBaseLogger },
 ): Promise<ProviderResponse> {
   const pass = till.breaker.enter();
+  const started = performance.now();
   try {
     if (!again) await till.ledger.enter(payment);
     else if (!(await reopenPayment(till.ledger.sql, payment.id))) throw beingSettled();
@@ -33,8 +34,7 @@ export async function chargeCustomer(
     throw error;
   }
 
-  const started = performance.now();
-  const charge = await till.provider.charge(payment.id, payment.amount_cents);
+  const charge = await till.provider.charge(payment.id, payment.amount_cents, started);
   const { outcome, response } = charge;
   const ms = Math.round(performance.now() - started);
   payments.inc({ outcome });
@@ -44,12 +44,10 @@ export async function chargeCustomer(
   else pass.failed();
   if (outcome === "succeeded") return response;
 
-  // An earlier try under this id went without an answer: that this one was refused doesn't tell what became of it.
-  const status = again ? "unknown" : outcome;
-  await markPaymentUnpaid(till.ledger.sql, payment.id, status, response).catch((error) =>
+  await markPaymentUnpaid(till.ledger.sql, payment.id, outcome, response).catch((error) =>
     // The customer's answer is true all the same; the row stays pending, and pending rows are settled.
     log.error(
-      { err: error, payment_id: payment.id, status },
+      { err: error, payment_id: payment.id, outcome },
       "the ledger did not take the outcome of a charge",
     ),
   );

@@ -15,8 +15,12 @@ export type Charge =
     };
 
 export interface PaymentClient {
-  /** Charges `cents` under `paymentId`, the same on every try, so that a provider that honours keys charges once. */
-  charge: (paymentId: string, cents: number) => Promise<Charge>;
+  /**
+   * Charges `cents` under `paymentId`, the same on every try, so that a provider that honours keys charges once. The
+   * budget runs from `started` (performance.now()), before the ledger's row: a process that stood still must not ask for
+   * a charge that has been settled meanwhile.
+   */
+  charge: (paymentId: string, cents: number, started?: number) => Promise<Charge>;
   close: () => Promise<void>;
 }
 
@@ -35,8 +39,10 @@ export function openPaymentClient(url: string, budgetMs: number): PaymentClient 
   });
 
   return {
-    async charge(paymentId, cents) {
-      const signal = AbortSignal.timeout(budgetMs);
+    async charge(paymentId, cents, started = performance.now()) {
+      const left = () => started + budgetMs - performance.now();
+      if (left() <= 0) return judge({ result: "unreachable", refused: false, error: "the budget was over" });
+      const signal = AbortSignal.timeout(Math.ceil(left()));
       for (let attempt = 1; ; attempt++) {
         const delivery = await postJson(
           agent,
@@ -48,7 +54,7 @@ export function openPaymentClient(url: string, budgetMs: number): PaymentClient 
         const pause = pausesMs[attempt - 1];
         if (!mayRetry(delivery) || attempt === maxAttempts || pause === undefined) return judge(delivery);
         const inTime = await sleep(pause, true, { signal }).catch(() => false);
-        if (!inTime) return judge(delivery);
+        if (!inTime || left() <= 0) return judge(delivery);
       }
     },
     close: () => agent.close(),

@@ -31,12 +31,16 @@ export async function insertPendingPayments(sql: Db, payments: NewPayment[]) {
 /** Takes up a charge whose outcome nobody knows, to ask for it again; false if it is being settled already. */
 export async function reopenPayment(sql: Db, id: string): Promise<boolean> {
   const { count } = await sql`
-    update payments set status = 'pending', attempted_at = now(), updated_at = now()
+    update payments set status = 'pending', attempts = attempts + 1, attempted_at = now(), updated_at = now()
     where id = ${id} and order_id is null and status in ('pending', 'unknown')`;
   return count === 1;
 }
 
-/** Notes that a charge failed, or that nobody knows; one that is being settled meanwhile is left alone. */
+/**
+ * Notes that a charge failed, or that nobody knows; one that is being settled meanwhile is left alone. Of a charge that
+ * was asked for more than once, that one of the tries failed says nothing of the others, one of which may still be under
+ * way: it is `unknown`.
+ */
 export async function markPaymentUnpaid(
   sql: Db,
   id: string,
@@ -44,7 +48,9 @@ export async function markPaymentUnpaid(
   response: ProviderResponse,
 ) {
   await sql`
-    update payments set status = ${status}, response = ${sql.json(response as never)}, updated_at = now()
+    update payments set
+      status = case when attempts = 1 then ${status} else 'unknown' end,
+      response = ${sql.json(response as never)}, updated_at = now()
     where id = ${id} and order_id is null and status in ('pending', 'unknown')`;
 }
 

@@ -167,7 +167,7 @@ export interface RefundToSend {
 /** Takes refunds whose time has come, for as long as one call may last. */
 export const leaseRefunds = (sql: Db, limit: number) => sql<RefundToSend[]>`
   update refunds r set
-    attempts = attempts + 1, next_attempt_at = now() + ${leaseSeconds} * interval '1 second', updated_at = now()
+    attempts = r.attempts + 1, next_attempt_at = now() + ${leaseSeconds} * interval '1 second', updated_at = now()
   from payments p
   where p.id = r.payment_id and r.id in (
     select id from refunds

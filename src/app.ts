@@ -31,6 +31,7 @@ import { rootRoute } from "./ops/root.ts";
 import { customerOrderRoutes } from "./orders/customer-routes.ts";
 import type { Counter } from "./orders/place.ts";
 import { orderRoutes } from "./orders/routes.ts";
+import { salesRoutes } from "./orders/sales-routes.ts";
 import { Order } from "./orders/schemas.ts";
 import { paymentRoutes } from "./payments/routes.ts";
 import { promotionRoutes } from "./promotions/routes.ts";
@@ -136,6 +137,7 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   await app.register(orderRoutes, { prefix, counter });
   await app.register(cartRoutes, { prefix });
   await app.register(customerOrderRoutes, { prefix, counter });
+  await app.register(salesRoutes, { prefix });
   await app.register(paymentRoutes, { prefix });
   await app.register(notificationRoutes, { prefix });
   await app.register(eventRoutes, { prefix, live });

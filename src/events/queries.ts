@@ -1,5 +1,7 @@
 import { v7 as uuidv7 } from "uuid";
 import type { Db } from "../db.ts";
+import type { Span } from "../orders/queries.ts";
+import type { PageRequest } from "../paging.ts";
 import type { Event } from "./schemas.ts";
 
 export type EventType =
@@ -79,6 +81,37 @@ const eventColumns = (sql: Db) => sql`id, seq::float8 as seq, type, subject_id, 
 /** The next stamped events, in order. */
 export const listEventsAfter = (sql: Db, seq: number, limit: number) => sql<Event[]>`
   select ${eventColumns(sql)} from events where seq > ${seq} order by seq limit ${limit}`;
+
+/** One row more than the page holds, newest first; of one subject, or all. */
+export const listEvents = (sql: Db, subjectId: string | undefined, page: PageRequest) => sql<Event[]>`
+  select ${eventColumns(sql)} from events
+  where seq is not null
+    ${subjectId ? sql`and subject_id = ${subjectId}` : sql``}
+    ${page.after ? sql`and id < ${page.after}` : sql``}
+  order by id desc
+  limit ${page.limit + 1}`;
+
+/** How long orders stayed in each status, in seconds, of those that were moved on in a span; null where none was. */
+export async function averageSecondsInStatus(sql: Db, { from, to }: Span) {
+  // By id, which begins with the time and has the index: clocks of instances differ by less than a minute.
+  const firstId = uuidv7({ msecs: Date.parse(from) - 60_000, seq: 0, random: new Uint8Array(16) });
+  const [row] = await sql<[Record<"waiting" | "preparation" | "ready", number | null>]>`
+    with step as (
+      select
+        type, data ->> 'from' as status,
+        extract(epoch from created_at - lag(created_at) over (partition by subject_id order by seq))::float8 as seconds
+      from events
+      where id >= ${firstId} and created_at >= ${from} and created_at < ${to} and seq is not null
+        and type in ('order.created', 'order.status_changed')
+    )
+    select
+      avg(seconds) filter (where status = 'waiting') as waiting,
+      avg(seconds) filter (where status = 'preparation') as preparation,
+      avg(seconds) filter (where status = 'ready') as ready
+    from step
+    where type = 'order.status_changed'`;
+  return row;
+}
 
 /** What the board tells of, or one order's stream; a refund of a charge that never had an order is neither's. */
 const followed = (sql: Db, orderId: string | undefined) => sql`

@@ -1,11 +1,13 @@
 // Orders live, as server-sent events: what there is, then each change. Who comes back says what he has seen.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { isStaff, requireStaff, requireUser } from "../auth/guards.ts";
+import { isStaff, requireManager, requireStaff, requireUser } from "../auth/guards.ts";
 import { notFound } from "../errors.ts";
 import { findOrder, listOpenOrders } from "../orders/queries.ts";
-import { Id } from "../schemas.ts";
+import { Page, pageQuery, readPage, toPage } from "../paging.ts";
+import { Id, ref } from "../schemas.ts";
 import type { Follow, Live } from "./live.ts";
+import { listEvents } from "./queries.ts";
 import { Event } from "./schemas.ts";
 
 const tags = ["orders"];
@@ -80,6 +82,29 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live }> = async (app
         orderId: undefined,
         snapshot: async (tx) => ({ orders: await listOpenOrders(tx) }),
       }),
+  );
+
+  app.get(
+    "/admin/events",
+    {
+      onRequest: requireManager,
+      config: { refuses: ["invalid_cursor"] },
+      schema: {
+        operationId: "listEvents",
+        tags: ["events"],
+        summary: "What happened, newest first: to one order, user, cart, or all",
+        description: "Events are kept for 30 days.",
+        querystring: Type.Object({
+          ...pageQuery,
+          subject_id: Type.Optional(Id),
+        }),
+        response: { 200: Page(ref(Event)) },
+      },
+    },
+    async (request) => {
+      const page = readPage(request.query);
+      return toPage(await listEvents(app.sql, request.query.subject_id, page), page);
+    },
   );
 
   async function stream(

@@ -69,13 +69,16 @@ export async function findNotification(sql: Db, id: string): Promise<Notificatio
 }
 
 /** One row more than the page holds, newest first. */
-export const listNotifications = (sql: Db, status: NotificationStatus | undefined, page: PageRequest) => sql<
-  Notification[]
->`
+export const listNotifications = (
+  sql: Db,
+  { status, order_id }: { status?: NotificationStatus; order_id?: string },
+  page: PageRequest,
+) => sql<Notification[]>`
   select ${notificationColumns(sql)}
   from notifications
   where true
     ${status ? sql`and status = ${status}` : sql``}
+    ${order_id ? sql`and order_id = ${order_id}` : sql``}
     ${page.after ? sql`and id < ${page.after}` : sql``}
   order by id desc
   limit ${page.limit + 1}`;

@@ -19,13 +19,17 @@ export const notificationRoutes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: "listNotifications",
         tags: ["notifications"],
         summary: "The ledger of notifications, newest first",
-        querystring: Type.Object({ ...pageQuery, status: Type.Optional(OneOf(notificationStatuses)) }),
+        querystring: Type.Object({
+          ...pageQuery,
+          status: Type.Optional(OneOf(notificationStatuses)),
+          order_id: Type.Optional(Id),
+        }),
         response: { 200: Page(ref(Notification)) },
       },
     },
     async (request) => {
       const page = readPage(request.query);
-      return toPage(await listNotifications(app.sql, request.query.status, page), page);
+      return toPage(await listNotifications(app.sql, request.query, page), page);
     },
   );
 

@@ -3,7 +3,7 @@ import type { Db } from "../db.ts";
 import type { PageRequest } from "../paging.ts";
 import type { ProviderResponse } from "../payments/queries.ts";
 import type { PricedLine } from "./pricing.ts";
-import type { Fulfillment, Order, OrderItem } from "./schemas.ts";
+import type { Fulfillment, Order, OrderItem, Sales } from "./schemas.ts";
 import type { Status } from "./status.ts";
 
 /** An order as everybody sees it. Its table is `orders o`. */
@@ -48,6 +48,24 @@ export const listOrders = (sql: Db, { status, customer_id, from, to }: OrderFilt
     ${page.after ? sql`and o.id < ${page.after}` : sql``}
   order by o.id desc
   limit ${page.limit + 1}`;
+
+/** A span of time in which orders were placed: at or after `from`, before `to`. */
+export interface Span {
+  from: string;
+  to: string;
+}
+
+/** The hours of a span in which orders were placed, counted from its beginning. */
+export const listHourlySales = (sql: Db, { from, to }: Span) => sql<Sales["hours"]>`
+  select
+    date_bin('1 hour', created_at, ${from}::timestamptz) as starts_at,
+    count(*) filter (where status <> 'canceled')::int as orders,
+    count(*) filter (where status = 'canceled')::int as canceled,
+    coalesce(sum(total_cents) filter (where status <> 'canceled'), 0)::float8 as revenue_cents
+  from orders
+  where created_at >= ${from} and created_at < ${to}
+  group by 1
+  order by 1`;
 
 /** Whether a user waits for an order, or for a charge whose order may yet come about. */
 export async function hasOpenOrders(sql: Db, customerId: string): Promise<boolean> {

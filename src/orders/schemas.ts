@@ -111,6 +111,35 @@ export const Order = Type.Object(
 );
 export type Order = Static<typeof Order>;
 
+const SalesFigures = {
+  orders: Type.Integer({ description: "Those that were not canceled" }),
+  canceled: Type.Integer(),
+  revenue_cents: Type.Integer({
+    description: "The totals of those that were not canceled, before partial refunds",
+  }),
+};
+
+const Seconds = Type.Union([Type.Number(), Type.Null()], {
+  description: "Null when no order has left this status",
+});
+
+export const Sales = Type.Object({
+  from: Time,
+  to: Time,
+  ...SalesFigures,
+  refunded_cents: Type.Integer({
+    description: "Given back, or on the way back, for what revenue_cents counts",
+  }),
+  average_seconds: Type.Object(
+    { waiting: Seconds, preparation: Seconds, ready: Seconds },
+    { description: "How long orders stayed in each status, of those moved on in this span" },
+  ),
+  hours: Type.Array(Type.Object({ starts_at: Time, ...SalesFigures }), {
+    description: "Hours in which something was sold, in order",
+  }),
+});
+export type Sales = Static<typeof Sales>;
+
 export const StatusChange = Type.Object({ status: OneOf(statuses) }, { additionalProperties: false });
 
 export const Cancellation = Type.Object(

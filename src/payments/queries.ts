@@ -78,7 +78,11 @@ export async function findUnsettledPayment(
 }
 
 /** One row more than the page holds, newest first. */
-export const listPayments = (sql: Db, status: PaymentStatus | undefined, page: PageRequest) => sql<Payment[]>`
+export const listPayments = (
+  sql: Db,
+  { status, order_id }: { status?: PaymentStatus; order_id?: string },
+  page: PageRequest,
+) => sql<Payment[]>`
   select id, order_id, customer_id, amount_cents, status, response, created_at, updated_at,
     (
       select coalesce(sum(r.amount_cents), 0)::int from refunds r where r.payment_id = p.id and r.status = 'succeeded'
@@ -86,6 +90,7 @@ export const listPayments = (sql: Db, status: PaymentStatus | undefined, page: P
   from payments p
   where true
     ${status ? sql`and status = ${status}` : sql``}
+    ${order_id ? sql`and order_id = ${order_id}` : sql``}
     ${page.after ? sql`and id < ${page.after}` : sql``}
   order by id desc
   limit ${page.limit + 1}`;

@@ -1,8 +1,9 @@
 import { v7 as uuidv7 } from "uuid";
 import type { Db } from "../db.ts";
+import type { Span } from "../orders/queries.ts";
 import type { PageRequest } from "../paging.ts";
 import type { ProviderResponse } from "./queries.ts";
-import type { Refund } from "./schemas.ts";
+import type { Refund, RefundStatus } from "./schemas.ts";
 
 /** Seconds in which nobody else takes a refund that is being sent; one whose sender died is free again after them. */
 const leaseSeconds = 25;
@@ -58,14 +59,31 @@ const refundColumns = (sql: Db) => sql`
   r.id, r.payment_id, p.order_id, r.amount_cents, r.status, r.reason, r.attempts, r.response, r.created_at, r.updated_at`;
 
 /** One row more than the page holds, newest first. */
-export const listRefundsOfOrder = (sql: Db, orderId: string, page: PageRequest) => sql<Refund[]>`
+export const listRefunds = (
+  sql: Db,
+  { status, order_id }: { status?: RefundStatus; order_id?: string },
+  page: PageRequest,
+) => sql<Refund[]>`
   select ${refundColumns(sql)}
   from refunds r
   join payments p on p.id = r.payment_id
-  where p.order_id = ${orderId}
+  where true
+    ${status ? sql`and r.status = ${status}` : sql``}
+    ${order_id ? sql`and p.order_id = ${order_id}` : sql``}
     ${page.after ? sql`and r.id < ${page.after}` : sql``}
   order by r.id desc
   limit ${page.limit + 1}`;
+
+/** Cents that went back, or are on their way, of the orders that were placed in a span and not canceled. */
+export async function sumRefundsOfOrders(sql: Db, { from, to }: Span): Promise<number> {
+  const [row] = await sql<[{ cents: number }]>`
+    select coalesce(sum(r.amount_cents), 0)::float8 as cents
+    from orders o
+    join payments p on p.order_id = o.id
+    join refunds r on r.payment_id = p.id and r.status <> 'failed'
+    where o.created_at >= ${from} and o.created_at < ${to} and o.status <> 'canceled'`;
+  return row.cents;
+}
 
 export async function findRefund(sql: Db, id: string): Promise<Refund | undefined> {
   const [refund] = await sql<Refund[]>`

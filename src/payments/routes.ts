@@ -10,12 +10,12 @@ import {
   balancePayment,
   findRefund,
   findRefundable,
-  listRefundsOfOrder,
+  listRefunds,
   lockPaymentOfOrder,
   rescheduleRefund,
 } from "./refund-queries.ts";
 import { requestRefund } from "./refunds.ts";
-import { NewRefund, Payment, paymentStatuses, Refund } from "./schemas.ts";
+import { NewRefund, Payment, paymentStatuses, Refund, refundStatuses } from "./schemas.ts";
 
 const tags = ["payments"];
 const params = Type.Object({ order_id: Id });
@@ -33,13 +33,37 @@ export const paymentRoutes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: "listPayments",
         tags,
         summary: "The ledger of charges, newest first",
-        querystring: Type.Object({ ...pageQuery, status: Type.Optional(OneOf(paymentStatuses)) }),
+        querystring: Type.Object({
+          ...pageQuery,
+          status: Type.Optional(OneOf(paymentStatuses)),
+          order_id: Type.Optional(Id),
+        }),
         response: { 200: Page(ref(Payment)) },
       },
     },
     async (request) => {
       const page = readPage(request.query);
-      return toPage(await listPayments(app.sql, request.query.status, page), page);
+      return toPage(await listPayments(app.sql, request.query, page), page);
+    },
+  );
+
+  app.get(
+    "/admin/refunds",
+    {
+      onRequest: requireManager,
+      config: { refuses: ["invalid_cursor"] },
+      schema: {
+        operationId: "listRefunds",
+        tags,
+        summary: "The ledger of refunds, newest first",
+        description: "Also those of charges that no order came of.",
+        querystring: Type.Object({ ...pageQuery, status: Type.Optional(OneOf(refundStatuses)) }),
+        response: { 200: Page(ref(Refund)) },
+      },
+    },
+    async (request) => {
+      const page = readPage(request.query);
+      return toPage(await listRefunds(app.sql, request.query, page), page);
     },
   );
 
@@ -74,7 +98,7 @@ export const paymentRoutes: FastifyPluginAsyncTypebox = async (app) => {
       onRequest: requireManager,
       config: { refuses: ["not_found", "invalid_cursor"] },
       schema: {
-        operationId: "listRefunds",
+        operationId: "listRefundsOfOrder",
         tags,
         summary: "An order's refunds, newest first",
         params,
@@ -85,7 +109,7 @@ export const paymentRoutes: FastifyPluginAsyncTypebox = async (app) => {
     async (request) => {
       const page = readPage(request.query);
       const { order_id } = request.params;
-      const refunds = await listRefundsOfOrder(app.sql, order_id, page);
+      const refunds = await listRefunds(app.sql, { order_id }, page);
       if (refunds.length === 0 && !(await findOrder(app.sql, order_id))) throw notFound("Order");
       return toPage(refunds, page);
     },

@@ -32,6 +32,7 @@ export const Payment = Type.Object(
 export type Payment = Static<typeof Payment>;
 
 export const refundStatuses = ["pending", "succeeded", "failed", "due"] as const;
+export type RefundStatus = (typeof refundStatuses)[number];
 
 export const Refund = Type.Object(
   {

@@ -1,7 +1,8 @@
 import { describe, expect, onTestFinished, test } from "vitest";
+import { freePort } from "./free-port.ts";
 import { eventually, openShop, testShop } from "./harness.ts";
 import { testRedis } from "./redis.ts";
-import { freePort, noRedis } from "./redis-server.ts";
+import { noRedis } from "./redis-server.ts";
 
 const shop = testShop();
 

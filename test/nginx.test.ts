@@ -1,14 +1,18 @@
-// Three real instances behind the real nginx, as compose.yaml runs them.
+// Three real instances behind the real nginx, with PostgreSQL and Redis as a machine's packages bring them: what
+// compose.yaml runs.
 import { Agent, request } from "node:http";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { openPool, type Pool } from "../src/db.ts";
+import { migrate } from "../src/migrate.ts";
 import { makeProduct, makeUser, type TestUser } from "./factories.ts";
-import { cloneDatabase, eventually } from "./harness.ts";
+import { eventually } from "./harness.ts";
 import { type Instance, productionSecret, startInstance } from "./instance.ts";
-import { hasNginx, type Nginx, startNginx } from "./nginx.ts";
+import { type Nginx, noNginx, startNginx } from "./nginx.ts";
+import { launchPostgres, noPostgres, type PostgresServer } from "./postgres-server.ts";
 import { type ProviderStub, startProviderStub } from "./provider-stub.ts";
+import { launchRedis, noRedis, type RedisServer } from "./redis-server.ts";
 import { openStream } from "./sse.ts";
 import { signTestToken } from "./tokens.ts";
 
@@ -18,8 +22,9 @@ interface Answer {
   body: string;
 }
 
-describe.skipIf(!hasNginx)("three instances behind nginx", () => {
-  let databaseUrl: string;
+describe.skipIf(noNginx || noPostgres || noRedis)("three instances behind nginx", () => {
+  let postgres: PostgresServer;
+  let redis: RedisServer;
   let sql: Pool;
   let provider: ProviderStub;
   let instances: Instance[];
@@ -29,7 +34,8 @@ describe.skipIf(!hasNginx)("three instances behind nginx", () => {
 
   const start = (env: Record<string, string> = {}) =>
     startInstance({
-      DATABASE_URL: databaseUrl,
+      DATABASE_URL: postgres.url,
+      REDIS_URL: redis.url,
       PAYMENT_SERVICE_URL: `${provider.url}/payments`,
       NOTIFICATION_SERVICE_URL: `${provider.url}/notifications`,
       TRUST_PROXY: "1",
@@ -38,8 +44,9 @@ describe.skipIf(!hasNginx)("three instances behind nginx", () => {
     });
 
   beforeAll(async () => {
-    databaseUrl = await cloneDatabase();
-    sql = openPool(databaseUrl, { name: "test", max: 2 });
+    [postgres, redis] = await Promise.all([launchPostgres(), launchRedis()]);
+    await migrate(postgres.url);
+    sql = openPool(postgres.url, { name: "test", max: 2 });
     provider = await startProviderStub();
     instances = await Promise.all([start({ WORKER: "inline" }), start(), start()]);
     nginx = await startNginx(instances.map(({ url }) => url));
@@ -51,6 +58,7 @@ describe.skipIf(!hasNginx)("three instances behind nginx", () => {
     await Promise.all(instances?.map(({ end }) => end("SIGKILL")) ?? []);
     await provider?.close();
     await sql?.end();
+    await Promise.all([postgres?.stop(), redis?.stop()]);
   });
 
   /** A fresh one in an instance's place, when it has ended. */

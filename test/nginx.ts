@@ -2,25 +2,16 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "./free-port.ts";
 import { eventually } from "./harness.ts";
+import { missing } from "./missing.ts";
 
 // Debian keeps it where a user's path may not lead.
 const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
 
-/** Where there is none a test is skipped loudly, and fails where nothing may be skipped. */
-export const hasNginx = (() => {
-  try {
-    execFileSync("nginx", ["-v"], { stdio: "ignore", env });
-    return true;
-  } catch {
-    if (process.env.REQUIRE_ALL === "1") throw new Error("nginx is not installed");
-    console.warn("SKIPPED: nginx is not installed, so nothing is tested behind the real nginx");
-    return false;
-  }
-})();
+export const noNginx = missing("nginx", () => execFileSync("nginx", ["-v"], { stdio: "ignore", env }));
 
 export interface Nginx {
   url: string;
@@ -82,13 +73,4 @@ export async function startNginx(instances: string[]): Promise<Nginx> {
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }

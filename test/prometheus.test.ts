@@ -5,10 +5,10 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { freePort } from "./free-port.ts";
 import { cloneDatabase, eventually } from "./harness.ts";
 import { startInstance } from "./instance.ts";
 import { missing } from "./missing.ts";
-import { freePort } from "./redis-server.ts";
 
 const noPrometheus = missing("prometheus", () =>
   execFileSync("prometheus", ["--version"], { stdio: "ignore" }),

@@ -1,7 +1,7 @@
 // A real Redis in a process of its own, which keeps nothing on disk: killed and started again it is empty.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { freePort } from "./free-port.ts";
 import { missing } from "./missing.ts";
 
 export const noRedis = missing("redis-server", () => execFileSync("redis-server", ["--version"]));
@@ -28,13 +28,4 @@ export async function launchRedis(port?: number): Promise<RedisServer> {
     child.once("exit", (code) => reject(new Error(`redis-server ended with ${code}`)));
   });
   return { url: `redis://127.0.0.1:${at}`, stop, process: child };
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }

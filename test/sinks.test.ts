@@ -7,10 +7,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { insertEvent } from "../src/events/queries.ts";
 import { startRelay } from "../src/events/relay.ts";
 import type { Event } from "../src/events/schemas.ts";
+import { freePort } from "./free-port.ts";
 import { eventually, testShop } from "./harness.ts";
 import { type Broker, noKafka, startBroker } from "./kafka/broker.ts";
 import { testRedis } from "./redis.ts";
-import { freePort, noRedis } from "./redis-server.ts";
+import { noRedis } from "./redis-server.ts";
 
 const shop = testShop();
 

@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../free-port.ts";
 import { missing } from "../missing.ts";
-import { freePort } from "../redis-server.ts";
 
 const pom = new URL("pom.xml", import.meta.url).pathname;
 const classPathPlugin = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:build-classpath";

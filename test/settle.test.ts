@@ -181,6 +181,43 @@ test("a commit that comes too late finds its charge taken: no order, and the cha
   expect(shop.provider.callsTo("/refunds")).toHaveLength(1);
 });
 
+test.each([
+  ["before the answer", 0],
+  ["while the answer is on its way", 1],
+])(
+  "a charge that is made after the provider was asked to give it back, %s, is given back",
+  async (_when, nth) => {
+    const customer = await shop.as("customer");
+    const product = await makeProduct(shop.sql);
+    const charged = Promise.withResolvers<void>();
+    const told = Promise.withResolvers<void>();
+    // To the first refund the provider says that there is no such charge, which is true then.
+    shop.provider.answer = ({ path }) =>
+      path === "/payments"
+        ? { status: 200, after: charged.promise }
+        : shop.provider.callsTo("/refunds").length === 1
+          ? { status: 404, after: nth === 1 ? told.promise : Promise.resolve() }
+          : { status: 200 };
+    const placing = customer.call("POST", "/orders", {
+      body: { items: [{ product_id: product.id, quantity: 1 }] },
+    });
+    await eventually(() => shop.provider.calls.length === 1);
+    await shop.sql`update payments set attempted_at = now() - interval '1 hour'`;
+    settle();
+    await eventually(() => shop.provider.callsTo("/refunds").length === 1);
+    if (nth === 0) await eventually(async () => (await ledger())?.payments[0][0] === "failed");
+    charged.resolve();
+    expectProblem(await placing, 409, "idempotency_in_progress");
+    told.resolve();
+    await eventually(async () => (await ledger())?.payments[0][0] === "refunded", 10);
+    expect(await shop.sql`select from orders`).toHaveLength(0);
+    expect((await ledger())?.out_of_balance).toBeNull();
+    const keys = shop.provider.callsTo("/refunds").map(({ key }) => key);
+    expect(keys).toHaveLength(2);
+    expect(new Set(keys).size).toBe(nth === 0 ? 2 : 1);
+  },
+);
+
 test("a charge whose order is being committed is skipped, and is the order's", async () => {
   await abandoned();
   const [payment] = await shop.sql<

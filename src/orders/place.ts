@@ -9,7 +9,7 @@ import { createBreaker } from "../payments/breaker.ts";
 import { beingSettled, chargeCustomer, type Till } from "../payments/charge.ts";
 import { openPaymentClient } from "../payments/client.ts";
 import { openLedger } from "../payments/ledger.ts";
-import { findUnsettledPayment } from "../payments/queries.ts";
+import { findUnsettledPayment, markPaymentCharged } from "../payments/queries.ts";
 import { findRole } from "../users/queries.ts";
 import { type Admission, createAdmission } from "./admission.ts";
 import { checkPlacement, checkSchedule } from "./fulfillment.ts";
@@ -124,7 +124,10 @@ export async function placeOrder(
         payment_id: payment.id,
         provider_response: response,
       });
-      if (!order) throw beingSettled();
+      if (!order) {
+        if (response) await markPaymentCharged(counter.ledger.sql, payment.id);
+        throw beingSettled();
+      }
       await store?.takeOut(tx);
       return { order, replayed: false };
     }),

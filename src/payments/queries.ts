@@ -54,6 +54,14 @@ export async function markPaymentUnpaid(
     where id = ${id} and order_id is null and status in ('pending', 'unknown')`;
 }
 
+/** Notes that a charge which no order can take any more was made; one that passed for never made is unsettled again. */
+export async function markPaymentCharged(sql: Db, id: string) {
+  await sql`
+    update payments set
+      charged_at = now(), status = case when status = 'failed' then 'unknown' else status end, updated_at = now()
+    where id = ${id} and order_id is null`;
+}
+
 export interface UnsettledPayment {
   id: string;
   amount_cents: number;

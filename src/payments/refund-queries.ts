@@ -99,6 +99,13 @@ export async function lockPaymentOfOrder(tx: Db, orderId: string): Promise<{ id:
   return payment!;
 }
 
+/** Takes the row of a payment until the transaction ends; whether the provider has said that it charged it. */
+export async function lockCharged(tx: Db, paymentId: string): Promise<boolean> {
+  const [payment] = await tx<{ charged: boolean }[]>`
+    select charged_at is not null as charged from payments where id = ${paymentId} for update`;
+  return payment!.charged;
+}
+
 /** Cents of a payment that are neither given back nor on their way: what a refund may still take. */
 export async function findRefundable(tx: Db, paymentId: string): Promise<number> {
   const [row] = await tx<[{ left: number }]>`

@@ -12,6 +12,7 @@ import {
   claimOverduePayments,
   endRefund,
   leaseRefunds,
+  lockCharged,
   postponeRefund,
   type RefundToSend,
 } from "./refund-queries.ts";
@@ -51,7 +52,10 @@ export function startSettling(
     await sql.begin(async (tx) => {
       // First the order, then the payment, as everybody does who takes both.
       if (order_id) await lockOrder(tx, order_id);
-      if (!(await endRefund(tx, id, verdict, response))) return;
+      // The provider had not seen the charge yet: it has said since that it made it.
+      const early = verdict === "failed" && (await lockCharged(tx, payment_id));
+      if (early && age <= dayInSeconds) return postponeRefund(tx, id, pauseSeconds(age), response);
+      if (!(await endRefund(tx, id, early ? "due" : verdict, response))) return;
       await balancePayment(tx, payment_id);
       if (verdict !== "succeeded") return;
       const order = order_id && (await findOrder(tx, order_id));

@@ -12,6 +12,8 @@ export interface PoolOptions {
   max: number;
   /** Longest time that one of its transactions waits for something other than PostgreSQL, in milliseconds. */
   idleInTransactionMs?: number;
+  /** Plans each statement once for all its parameters, where planning would take longer than running. */
+  planOnce?: boolean;
   /** Called at each notice on a channel that its connection listens to. */
   onnotify?: () => void;
   /** Longest time that a session of it is silent, in milliseconds, after which PostgreSQL ends it; else for ever. */
@@ -51,6 +53,7 @@ export function openPool(url: string, { name, max, ...options }: PoolOptions): P
       lock_timeout: lockTimeoutMs,
       idle_in_transaction_session_timeout: options.idleInTransactionMs ?? idleInTransactionMs,
       idle_session_timeout: options.idleSessionMs ?? 0,
+      ...(options.planOnce && { plan_cache_mode: "force_generic_plan" }),
     },
     types: {
       date: {
@@ -68,6 +71,12 @@ export function openPool(url: string, { name, max, ...options }: PoolOptions): P
     },
   }) as unknown as Pool;
 }
+
+/**
+ * Tells that the next statement of a transaction is its last: the commit leaves with it, and if it fails rolls back. What
+ * comes after it is refused.
+ */
+export const last = (tx: Db) => (tx as Db & { last: () => void }).last();
 
 /** The constraint that an insert or update broke, if that is what the error is. */
 export function brokenConstraint(error: unknown): string | undefined {

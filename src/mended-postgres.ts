@@ -12,6 +12,10 @@
 // The mend: a lost connection forgets what was buffered and rejects all that was waiting, and a transaction whose
 // connection was lost stays lost: each further statement is rejected with CONNECTION_CLOSED.
 //
+// And transactions take two round trips less: `begin` travels with what follows it, and `commit` with the statement before
+// it, where `last` has told that it is the last. A `begin` that is refused loses its transaction, as a cut connection does; what travelled with it is then a
+// transaction of its own, so it should be a lock or a read.
+//
 // Known upstream as porsager/postgres issues 1066, 1154, 1208; pull requests 1168 and 1209 mend a part. This file can
 // go, and `db.ts` import "postgres" itself, when test/connections.test.ts passes without it.
 import { registerHooks } from "node:module";
@@ -38,9 +42,57 @@ const mends: Record<string, [was: string, is: string][]> = {
       return true
     }`,
     ],
+    // What is asked for in one go leaves in one packet, however long it is: a system call costs more than copying.
+    [`if (fn || chunk.length >= 1024)`, `if (fn || chunk.length >= 65536)`],
   ],
   "/postgres/src/index.js": [
-    [`let savepoints = 0`, `let lost = null, savepoints = 0`],
+    [`let savepoints = 0`, `let lost = null, began, last = false, commit = null, savepoints = 0`],
+    [
+      `await sql.unsafe('begin ' + options.replace(/[^a-z ]/ig, ''), [], { onexecute }).execute()`,
+      `const begin = sql.unsafe('begin ' + options.replace(/[^a-z ]/ig, ''), [], { onexecute }).execute()
+      begin.catch(e => lost = lost || e)
+      await Promise.race([new Promise(resolve => began = resolve), begin])`,
+    ],
+    [
+      `connection = c
+      move(c, reserved)`,
+      `connection = c
+      began()
+      move(c, reserved)`,
+    ],
+    // A connection that has just begun takes the transaction's next statements, and nobody else's.
+    [
+      `return c.execute(query)
+      ? move(c, busy)`,
+      `const ready = c.execute(query)
+    return c.reserved
+      ? move(c, reserved)
+      : ready
+      ? move(c, busy)`,
+    ],
+    [
+      `ready
+      ? move(c, busy)
+      : move(c, full)
+  }
+
+  function onclose`,
+      `c.reserved
+      ? move(c, reserved)
+      : ready
+      ? move(c, busy)
+      : move(c, full)
+  }
+
+  function onclose`,
+    ],
+    [
+      `sql.savepoint = savepoint`,
+      `sql.savepoint = savepoint
+      sql.last = () => last = true`,
+    ],
+    [`await (name\n          ? sql`, `commit || await (name\n          ? sql`],
+    [`: await sql\`commit\``, `: await (commit || sql\`commit\`)`],
     [
       `new Promise((_, reject) => connection.onclose = reject)`,
       `new Promise((_, reject) => connection.onclose = (e) => reject(lost = e))`,
@@ -48,8 +100,16 @@ const mends: Record<string, [was: string, is: string][]> = {
     [
       `q.catch(e => uncaughtError || (uncaughtError = e))`,
       `q.catch(e => uncaughtError || (uncaughtError = e))
-        if (lost)
-          return q.reject(lost)`,
+        if (lost || (commit && q !== commit))
+          return q.reject(lost || Errors.generic('TRANSACTION_ENDED', 'The transaction has ended'))`,
+    ],
+    [
+      `? queries.push(q)
+          : c.execute(q) || move(c, full)`,
+      `? queries.push(q)
+          : c.execute(q) || move(c, full)
+        if (last && !commit)
+          commit = sql\`commit\`.execute()`,
     ],
   ],
 };

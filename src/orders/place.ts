@@ -2,20 +2,19 @@ import type { FastifyBaseLogger } from "fastify";
 import { v7 as uuidv7 } from "uuid";
 import { findProducts } from "../catalog/queries.ts";
 import type { CompleteSettings } from "../config.ts";
-import { type Db, openPool, type Pool } from "../db.ts";
+import { type Db, last, openPool, type Pool } from "../db.ts";
 import { ApiError } from "../errors.ts";
 import { ordersCreated, replays } from "../ops/metrics.ts";
 import { createBreaker } from "../payments/breaker.ts";
 import { beingSettled, chargeCustomer, type Till } from "../payments/charge.ts";
 import { openPaymentClient } from "../payments/client.ts";
 import { openLedger } from "../payments/ledger.ts";
-import { findUnsettledPayment, markPaymentCharged } from "../payments/queries.ts";
-import { findRole } from "../users/queries.ts";
+import { markPaymentCharged } from "../payments/queries.ts";
 import { type Admission, createAdmission } from "./admission.ts";
 import { checkPlacement, checkSchedule } from "./fulfillment.ts";
 import { lockNumber, type PlacementKey } from "./idempotency.ts";
 import { priceOrder } from "./pricing.ts";
-import { findFinishedKey, findOrder, insertPaidOrder, tryLockKey } from "./queries.ts";
+import { findOrder, findPlacementFacts, insertPaidOrder, tryLockKey } from "./queries.ts";
 import type { NewOrder, NewOrderLine, Order } from "./schemas.ts";
 
 /** The codes of a placement, beside those of its input. */
@@ -74,27 +73,26 @@ export async function placeOrder(
       // so whoever gets the lock also sees the order of the one who had it.
       const given = Array.isArray(source) ? source : undefined;
       const store = Array.isArray(source) ? undefined : source;
-      const [key, role, known, stored] = await Promise.all([
-        claimKey(tx, customerId, keyHash),
-        findRole(tx, customerId),
-        given && findProducts(tx, productIds(given)),
+      const [claimed, { role, finished, unsettled, products: known }, stored] = await Promise.all([
+        !keyHash || tryLockKey(tx, lockNumber(customerId, keyHash)),
+        findPlacementFacts(tx, { customerId, keyHash, productIds: productIds(given) }),
         store?.claim(tx),
       ]);
       if (!role) throw new ApiError("unauthorized", "This account is gone");
 
-      if (key.finished) {
-        if (!key.finished.request_hash.equals(requestHash)) throw keyReused();
-        return { order: (await findOrder(tx, key.finished.order_id))!, replayed: true };
+      const asked = requestHash.toString("hex");
+      if (finished) {
+        if (finished.request_hash !== asked) throw keyReused();
+        return { order: (await findOrder(tx, finished.order_id))!, replayed: true };
       }
-      if (!key.claimed) throw twinInFlight();
-      const unsettled = key.unsettled;
-      if (unsettled && !unsettled.request_hash.equals(requestHash)) throw keyReused();
+      if (!claimed) throw twinInFlight();
+      if (unsettled && unsettled.request_hash !== asked) throw keyReused();
 
       const fulfillment = request.fulfillment ?? { type: "pickup" as const };
       checkSchedule(fulfillment);
       const items = given ?? stored ?? [];
       if (items.length === 0) throw new ApiError("cart_empty", "There is nothing in the cart");
-      const products = known ?? (await findProducts(tx, productIds(items)));
+      const products = given ? known : await findProducts(tx, productIds(items));
       const { lines, total } = priceOrder(items, products, request.total_cents);
 
       // 3. Charge. A charge that an earlier try left behind is asked for again under its own id; not if its refund
@@ -109,9 +107,10 @@ export async function placeOrder(
         request_hash: requestHash,
       };
       const response =
-        total === 0 ? null : await chargeCustomer(counter, payment, { again: unsettled !== undefined, log });
+        total === 0 ? null : await chargeCustomer(counter, payment, { again: unsettled !== null, log });
 
-      // 4. Insert; the commit follows when this returns.
+      // 4. Insert and commit, in one packet unless a cart is to be emptied between them.
+      if (!store) last(tx);
       const order = await insertPaidOrder(tx, {
         customer_id: customerId,
         total_cents: total,
@@ -137,18 +136,7 @@ export async function placeOrder(
   return placed;
 }
 
-const productIds = (items: NewOrderLine[]) => [...new Set(items.map((item) => item.product_id))];
-
-/** Tries for the key's lock, then looks at what it has made or left behind. Without a key there is nothing to claim. */
-async function claimKey(tx: Db, customerId: string, keyHash: Buffer | null) {
-  if (!keyHash) return { claimed: true, finished: undefined, unsettled: undefined };
-  const [claimed, finished, unsettled] = await Promise.all([
-    tryLockKey(tx, lockNumber(customerId, keyHash)),
-    findFinishedKey(tx, customerId, keyHash),
-    findUnsettledPayment(tx, customerId, keyHash),
-  ]);
-  return { claimed, finished, unsettled };
-}
+const productIds = (items: NewOrderLine[] = []) => [...new Set(items.map((item) => item.product_id))];
 
 const keyReused = () =>
   new ApiError("idempotency_key_reused", "This Idempotency-Key was used for another request");
@@ -168,8 +156,9 @@ export function openCounter(settings: CompleteSettings): Counter & { close: () =
     // The transaction is idle while the provider is called: never cut within its budget, nor while the ledger, whose
     // own statements may take ten seconds before and after, is written.
     idleInTransactionMs: paymentTimeoutMs + 20_000,
+    planOnce: true,
   });
-  const ledger = openPool(databaseUrl, { name: "ledger", max: ledgerWriters });
+  const ledger = openPool(databaseUrl, { name: "ledger", max: ledgerWriters, planOnce: true });
   const provider = openPaymentClient(paymentServiceUrl, paymentTimeoutMs);
   return {
     checkout,

@@ -1,7 +1,10 @@
 import { v7 as uuidv7 } from "uuid";
+import { findProducts } from "../catalog/queries.ts";
+import type { Product } from "../catalog/schemas.ts";
 import type { Db } from "../db.ts";
 import type { PageRequest } from "../paging.ts";
-import type { ProviderResponse } from "../payments/queries.ts";
+import { type ProviderResponse, selectUnsettledPayment, type UnsettledPayment } from "../payments/queries.ts";
+import { type Role, selectRole } from "../users/queries.ts";
 import type { PricedLine } from "./pricing.ts";
 import type { Fulfillment, Order, OrderItem, Sales } from "./schemas.ts";
 import type { Status } from "./status.ts";
@@ -140,22 +143,34 @@ export async function tryLockKey(tx: Db, lockNumber: bigint): Promise<boolean> {
   return row!.locked;
 }
 
-export interface FinishedKey {
-  order_id: string;
-  request_hash: Buffer;
+/** What a placement has to know before it charges. */
+export interface PlacementFacts {
+  /** Null: the customer's account is gone. */
+  role: Role | null;
+  /** What the key has made already, in its 24 hours; the hash in hexadecimal digits. */
+  finished: { order_id: string; request_hash: string } | null;
+  /** What an earlier try of the key left behind. */
+  unsettled: UnsettledPayment | null;
+  /** Of these ids, archived ones too. */
+  products: Product[];
 }
 
-/** What a key has made already, in its 24 hours. */
-export async function findFinishedKey(
+/** All of it in one statement, for a round trip costs more than any of them; without a key nothing is known of it. */
+export async function findPlacementFacts(
   tx: Db,
-  customerId: string,
-  keyHash: Buffer,
-): Promise<FinishedKey | undefined> {
-  const [key] = await tx<FinishedKey[]>`
-    select order_id, request_hash
-    from idempotency_keys
-    where customer_id = ${customerId} and key_hash = ${keyHash} and expires_at > now()`;
-  return key;
+  { customerId, keyHash, productIds }: { customerId: string; keyHash: Buffer | null; productIds: string[] },
+): Promise<PlacementFacts> {
+  const [facts] = await tx<[PlacementFacts]>`
+    select
+      (${selectRole(tx, customerId)}) as role,
+      (
+        select json_build_object('order_id', order_id, 'request_hash', encode(request_hash, 'hex'))
+        from idempotency_keys
+        where customer_id = ${customerId} and key_hash = ${keyHash} and expires_at > now()
+      ) as finished,
+      (select row_to_json(payment) from (${selectUnsettledPayment(tx, customerId, keyHash)}) as payment) as unsettled,
+      (select coalesce(json_agg(product), '[]') from (${findProducts(tx, productIds)}) as product) as products`;
+  return facts;
 }
 
 export interface PaidOrder {
@@ -174,7 +189,7 @@ export interface PaidOrder {
 
 /**
  * Writes an order with all that belongs to it in one statement: the lines, the event, the payment's outcome, the
- * key's result. Gives undefined, and the transaction must be rolled back, if the payment is no longer one to take.
+ * key's result. Gives undefined, and has written nothing, if the payment is no longer one to take.
  */
 export async function insertPaidOrder(tx: Db, paid: PaidOrder): Promise<Order | undefined> {
   const now = new Date().toISOString();
@@ -193,12 +208,31 @@ export async function insertPaidOrder(tx: Db, paid: PaidOrder): Promise<Order | 
     updated_at: now,
   };
   const [written] = await tx<{ number: number }[]>`
-    with new_order as (
+    with taken_payment as (
+      ${
+        paid.provider_response
+          ? // Compare and set: a payment whose refund has begun, however late this commit comes, is not taken.
+            tx`
+            update payments set
+              order_id = ${order.id}, status = 'succeeded', updated_at = now(),
+              response = ${tx.json(paid.provider_response as never)}
+            where id = ${paid.payment_id} and order_id is null and status in ('pending', 'unknown')
+            returning id`
+          : tx`
+            insert into payments (id, order_id, customer_id, amount_cents, status, key_hash, request_hash)
+            values (
+              ${paid.payment_id}, ${order.id}, ${order.customer_id}, ${order.total_cents}, 'succeeded',
+              ${paid.keyHash}, ${paid.requestHash}
+            )
+            returning id`
+      }
+    ),
+    new_order as (
       insert into orders (id, customer_id, total_cents, fulfillment, metadata, notes, created_at, updated_at)
-      values (
+      select
         ${order.id}, ${order.customer_id}, ${order.total_cents}, ${tx.json(order.fulfillment as never)},
         ${order.metadata && tx.json(order.metadata as never)}, ${order.notes}, ${now}, ${now}
-      )
+      from taken_payment
       returning id, number
     ),
     new_items as (
@@ -219,31 +253,12 @@ export async function insertPaidOrder(tx: Db, paid: PaidOrder): Promise<Order | 
         quantity, unit_price_cents, total_cents, notes, position
       )
     ),
-    taken_payment as (
-      ${
-        paid.provider_response
-          ? // Compare and set: a payment whose refund has begun, however late this commit comes, is not taken.
-            tx`
-            update payments set
-              order_id = ${order.id}, status = 'succeeded', updated_at = now(),
-              response = ${tx.json(paid.provider_response as never)}
-            where id = ${paid.payment_id} and order_id is null and status in ('pending', 'unknown')
-            returning id`
-          : tx`
-            insert into payments (id, order_id, customer_id, amount_cents, status, key_hash, request_hash)
-            values (
-              ${paid.payment_id}, ${order.id}, ${order.customer_id}, ${order.total_cents}, 'succeeded',
-              ${paid.keyHash}, ${paid.requestHash}
-            )
-            returning id`
-      }
-    ),
     finished_key as (
       ${
         paid.keyHash
           ? tx`
             insert into idempotency_keys (customer_id, key_hash, request_hash, order_id)
-            values (${order.customer_id}, ${paid.keyHash}, ${paid.requestHash}, ${order.id})
+            select ${order.customer_id}, ${paid.keyHash}, ${paid.requestHash}, id from new_order
             on conflict (customer_id, key_hash) do update set
               request_hash = excluded.request_hash, order_id = excluded.order_id,
               created_at = now(), expires_at = excluded.expires_at`
@@ -257,6 +272,6 @@ export async function insertPaidOrder(tx: Db, paid: PaidOrder): Promise<Order | 
         ${tx.json(order as never)}::jsonb || jsonb_build_object('number', new_order.number)
       from new_order
     )
-    select new_order.number from new_order, taken_payment`;
+    select number from new_order`;
   return written && { ...order, number: written.number };
 }

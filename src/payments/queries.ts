@@ -66,24 +66,23 @@ export interface UnsettledPayment {
   id: string;
   amount_cents: number;
   status: "pending" | "unknown" | "refund_pending";
-  request_hash: Buffer;
+  /** In hexadecimal digits. */
+  request_hash: string;
 }
 
-/** The charge that an earlier try of this key left behind without an order and without a known end. */
-export async function findUnsettledPayment(
-  sql: Db,
-  customerId: string,
-  keyHash: Buffer,
-): Promise<UnsettledPayment | undefined> {
-  const [payment] = await sql<UnsettledPayment[]>`
-    select id, amount_cents, status, request_hash
-    from payments
-    where customer_id = ${customerId} and key_hash = ${keyHash} and order_id is null
-      and status in ('pending', 'unknown', 'refund_pending')
-    order by id desc
-    limit 1`;
-  return payment;
-}
+/**
+ * The charge that an earlier try of this key left behind without an order and without a known end; a query of its own,
+ * or a part of another.
+ */
+export const selectUnsettledPayment = (sql: Db, customerId: string, keyHash: Buffer | null) => sql<
+  UnsettledPayment[]
+>`
+  select id, amount_cents, status, encode(request_hash, 'hex') as request_hash
+  from payments
+  where customer_id = ${customerId} and key_hash = ${keyHash} and order_id is null
+    and status in ('pending', 'unknown', 'refund_pending')
+  order by id desc
+  limit 1`;
 
 /** One row more than the page holds, newest first. */
 export const listPayments = (

@@ -29,11 +29,13 @@ export async function findAccountByEmail(sql: Db, email: string): Promise<Accoun
 
 /** The role that a user has now; undefined for one who left or never was. */
 export async function findRole(sql: Db, userId: string): Promise<Role | undefined> {
-  const [user] = await sql<
-    { role: Role }[]
-  >`select role from users where id = ${userId} and deleted_at is null`;
+  const [user] = await selectRole(sql, userId);
   return user?.role;
 }
+
+/** The role of a user who is still there; a query of its own, or a part of another. */
+export const selectRole = (sql: Db, userId: string) => sql<{ role: Role }[]>`
+  select role from users where id = ${userId} and deleted_at is null`;
 
 export async function findUser(sql: Db, id: string): Promise<User | undefined> {
   const [user] = await sql<

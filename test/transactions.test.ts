@@ -1,0 +1,119 @@
+// Transactions as the mended driver runs them: `begin` with the first statement, `commit` with the last.
+import { connect, createServer, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
+import { last, openPool, type Pool } from "../src/db.ts";
+import { cloneDatabase } from "./harness.ts";
+
+let url: string;
+let sql: Pool;
+beforeAll(async () => {
+  url = await cloneDatabase();
+  sql = openPool(url, { name: "transactions", max: 1 });
+  await sql`create table notes (text text constraint notes_are_short check (length(text) < 10))`;
+});
+beforeEach(() => sql`truncate notes`);
+afterAll(() => sql.end());
+
+const notes = async () => (await sql`select text from notes order by text`).map(({ text }) => text);
+
+test("the last statement is committed with what came before it", async () => {
+  const gave = await sql.begin(async (tx) => {
+    await tx`insert into notes values ('a')`;
+    last(tx);
+    const [row] = await tx`insert into notes values ('b') returning text`;
+    return row!.text;
+  });
+  expect(gave).toBe("b");
+  expect(await notes()).toEqual(["a", "b"]);
+});
+
+test("when the last statement fails, all is rolled back, and the connection is good for the next one", async () => {
+  const failing = sql.begin(async (tx) => {
+    await tx`insert into notes values ('a')`;
+    last(tx);
+    await tx`insert into notes values ('far too long')`;
+  });
+  await expect(failing).rejects.toMatchObject({ constraint_name: "notes_are_short" });
+  expect(await notes()).toEqual([]);
+  await sql.begin((tx) => tx`insert into notes values ('c')`);
+  expect(await notes()).toEqual(["c"]);
+});
+
+test("what comes after the last statement is refused, and runs in nobody's transaction", async () => {
+  let late: unknown;
+  const transaction = sql.begin(async (tx) => {
+    last(tx);
+    await tx`insert into notes values ('a')`;
+    late = await tx`insert into notes values ('late')`.catch((error) => error.code);
+  });
+  // It is an error of the one who wrote it, and what was committed before it stays.
+  await expect(transaction).rejects.toMatchObject({ code: "TRANSACTION_ENDED" });
+  expect(late).toBe("TRANSACTION_ENDED");
+  expect(await notes()).toEqual(["a"]);
+});
+
+test("one that throws after its last statement was told, and before it was sent, is rolled back", async () => {
+  const failing = sql.begin(async (tx) => {
+    await tx`insert into notes values ('a')`;
+    last(tx);
+    throw new Error("changed its mind");
+  });
+  await expect(failing).rejects.toThrow("changed its mind");
+  expect(await notes()).toEqual([]);
+});
+
+test("throwing after the last statement was committed takes nothing back, and nothing of anybody else", async () => {
+  const failing = sql.begin(async (tx) => {
+    last(tx);
+    await tx`insert into notes values ('a')`;
+    // By now the connection is another transaction's.
+    await sleep(20);
+    throw new Error("too late");
+  });
+  const other = sleep(5).then(() =>
+    sql.begin(async (tx) => {
+      await tx`insert into notes values ('other')`;
+      await sleep(60);
+    }),
+  );
+  await expect(failing).rejects.toThrow("too late");
+  await other;
+  expect(await notes()).toEqual(["a", "other"]);
+});
+
+test("one of a read and a last write takes two packets", async () => {
+  const packets: number[] = [];
+  const { hostname, port } = new URL(url);
+  const sockets: Socket[] = [];
+  const proxy = createServer((client) => {
+    const server = connect(Number(port), hostname);
+    sockets.push(client, server);
+    client.on("data", (chunk) => {
+      packets.push(chunk.length);
+      server.write(chunk);
+    });
+    server.pipe(client);
+  }).listen(0, "127.0.0.1");
+  await new Promise((resolve) => proxy.once("listening", resolve));
+  const through = new URL(url);
+  through.port = String((proxy.address() as { port: number }).port);
+  const pool = openPool(through.href, { name: "counted", max: 1 });
+  onTestFinished(async () => {
+    await pool.end();
+    for (const socket of sockets) socket.destroy();
+    proxy.close();
+  });
+  const transaction = () =>
+    pool.begin(async (tx) => {
+      await Promise.all([tx`select ${1}::int`, tx`select ${"x".repeat(3_000)}::text`]);
+      last(tx);
+      await tx`insert into notes select left(${"y".repeat(3_000)}, 1)`;
+    });
+  // The first time statements are described too.
+  await transaction();
+  packets.length = 0;
+  await transaction();
+  expect(packets).toHaveLength(2);
+  expect(await notes()).toEqual(["y", "y"]);
+});

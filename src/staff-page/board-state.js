@@ -106,9 +106,10 @@ const patience = {
  * @returns {{ minutes: number, urgency: Urgency }} minutes below 0: it is wanted later
  */
 export function ageOf(card, now) {
-  const minutes = Math.floor((now - dueFrom(card)) / 60_000);
+  const age = (now - dueFrom(card)) / 60_000;
+  const minutes = Math.trunc(age);
   const { soon, late } = patience[card.column];
-  const urgency = minutes < 0 ? "early" : minutes >= late ? "late" : minutes >= soon ? "soon" : "fine";
+  const urgency = age < 0 ? "early" : minutes >= late ? "late" : minutes >= soon ? "soon" : "fine";
   return { minutes, urgency };
 }
 

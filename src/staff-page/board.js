@@ -255,10 +255,10 @@ function Fulfillment({ fulfillment: { type, table, address, phone_number, schedu
 
 /** @param {{ minutes: number, urgency: import("./board-state.js").Urgency, order: Order }} props */
 function Age({ minutes, urgency, order }) {
-  const label = { early: "", fine: "", soon: "hurry", late: "late" }[urgency];
+  const label = { early: "", fine: "", soon: "getting late", late: "late" }[urgency];
   const age = minutes < 0 ? `in ${inHours(-minutes)}` : minutes === 0 ? "now" : inHours(minutes);
   return html`
-    <p class=${`age ${urgency}`} title=${`Placed at ${formatTime(order.created_at)}`}>${age}${label && html` <strong>${label}</strong>`}</p>
+    <p class=${`age ${urgency}`} title=${`Placed at ${formatTime(order.created_at)}`}>${age}${label && html`, <strong>${label}</strong>`}</p>
   `;
 }
 

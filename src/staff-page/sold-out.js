@@ -86,21 +86,23 @@ function Stock({ product, onChange }) {
   const { id, name, available, variations, option_groups } = product;
   const options = option_groups.flatMap((group) => group.options);
   const partsOut = [...variations, ...options].filter((part) => !part.available).length;
+  // As it is when the window opens; it does not snap shut under a finger when the last one is back.
+  const [opened] = useState(partsOut > 0);
   return html`
     <li>
       <${StockLine} productId=${id} part=${{}} name=${name} available=${available} onChange=${onChange} />
       ${
         variations.length + options.length > 0 &&
-        html`<details open=${partsOut > 0}>
+        html`<details open=${opened}>
           <summary>Variations and options${partsOut > 0 && html`<span class="out">${partsOut} sold out</span>`}</summary>
           <ul>
             ${variations.map(
               (variation) =>
-                html`<${StockLine} key=${variation.id} productId=${id} part=${{ variation_id: variation.id }} name=${variation.name} of=${name} available=${variation.available} onChange=${onChange} />`,
+                html`<li key=${variation.id}><${StockLine} productId=${id} part=${{ variation_id: variation.id }} name=${variation.name} of=${name} available=${variation.available} onChange=${onChange} /></li>`,
             )}
             ${options.map(
               (option) =>
-                html`<${StockLine} key=${option.id} productId=${id} part=${{ option_id: option.id }} name=${option.name} of=${name} available=${option.available} onChange=${onChange} />`,
+                html`<li key=${option.id}><${StockLine} productId=${id} part=${{ option_id: option.id }} name=${option.name} of=${name} available=${option.available} onChange=${onChange} /></li>`,
             )}
           </ul>
         </details>`
@@ -147,9 +149,9 @@ function StockLine({ productId, part, name, of, available, onChange }) {
       <p class="stock-name">${name}${!available && html`<span class="out">Sold out</span>`}</p>
       ${
         available
-          ? html`<${Button} onPress=${outUntilTomorrow}>Until tomorrow<//>
-              <${Button} class="plain" onPress=${out}>For longer<//>`
-          : html`<${Button} class="primary" onPress=${back}>It's back<//>`
+          ? html`<${Button} class="small" onPress=${outUntilTomorrow}>Until tomorrow<//>
+              <${Button} class="plain small" onPress=${out}>For longer<//>`
+          : html`<${Button} class="primary small" onPress=${back}>It's back<//>`
       }
       ${refusal && html`<p class="error" role="alert">${refusal}</p>`}
     </div>

@@ -13,6 +13,8 @@ export const phone = { width: 390, height: 844 };
 export const tablet = { width: 1024, height: 768 };
 export const desk = { width: 1440, height: 900 };
 
+export type { Page };
+
 export interface Visit {
   page: Page;
   /** What the browser complained of: errors of scripts, and what the page's policy forbids. */
@@ -32,7 +34,13 @@ export function testBrowser() {
   beforeAll(async () => {
     browser = await chromium.launch({
       executablePath,
-      args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+      args: [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+      ],
     });
   });
   afterAll(async () => {
@@ -41,7 +49,12 @@ export function testBrowser() {
   });
 
   async function visit(url: string, { viewport = desk, colorScheme = "light" }: Screen = {}): Promise<Visit> {
-    const context = await browser.newContext({ viewport, colorScheme, reducedMotion: "reduce", locale: "en-US" });
+    const context = await browser.newContext({
+      viewport,
+      colorScheme,
+      reducedMotion: "reduce",
+      locale: "en-US",
+    });
     const page = await context.newPage();
     page.setDefaultTimeout(5_000);
     const complaints: string[] = [];

@@ -10,9 +10,18 @@ import { type ProviderStub, startProviderStub } from "../provider-stub.ts";
 import { signTestToken } from "../tokens.ts";
 
 export const catalog = {
-  latte: { product_id: "01920000-0000-7000-8000-000000000200", variation_id: "01920000-0000-7000-8000-000000000301" },
-  espresso: { product_id: "01920000-0000-7000-8000-000000000201", variation_id: "01920000-0000-7000-8000-000000000304" },
-  donut: { product_id: "01920000-0000-7000-8000-000000000204", variation_id: "01920000-0000-7000-8000-000000000311" },
+  latte: {
+    product_id: "01920000-0000-7000-8000-000000000200",
+    variation_id: "01920000-0000-7000-8000-000000000301",
+  },
+  espresso: {
+    product_id: "01920000-0000-7000-8000-000000000201",
+    variation_id: "01920000-0000-7000-8000-000000000304",
+  },
+  donut: {
+    product_id: "01920000-0000-7000-8000-000000000204",
+    variation_id: "01920000-0000-7000-8000-000000000311",
+  },
   flatWhite: {
     product_id: "01920000-0000-7000-8000-000000000205",
     variation_id: "01920000-0000-7000-8000-000000000314",
@@ -29,7 +38,7 @@ export interface Morning {
   barista: TestUser;
   manager: TestUser;
   /** Calls the API as this user; gives the answer's body. Throws unless it is a 2xx. */
-  call: (user: TestUser, method: string, path: string, body?: unknown) => Promise<any>;
+  call: <T>(user: TestUser, method: string, path: string, body?: unknown) => Promise<T>;
   place: (order?: object) => Promise<Order>;
   /** Starts the service again where it was, after its instance has ended. */
   restart: () => Promise<void>;
@@ -80,7 +89,7 @@ export function testMorning(env: Record<string, string> = {}): Morning {
     });
     const answer = response.status === 204 ? undefined : await response.json();
     if (!response.ok) throw new Error(`${method} ${path} answered ${JSON.stringify(answer)}`);
-    return answer;
+    return answer as never;
   };
   morning.place = (order = {}) =>
     morning.call(morning.customer, "POST", "/orders", {

@@ -47,8 +47,8 @@ export function View() {
               (category) => html`
                 <tr key=${category.id}>
                   <th scope="row">${category.name}</th>
-                  <td>${category.description ?? html`<span class="quiet">none</span>`}</td>
-                  <td class="number">${category.sort_order}</td>
+                  <td data-label="Description">${category.description ?? html`<span class="quiet">none</span>`}</td>
+                  <td class="number" data-label="Place">${category.sort_order}</td>
                   <td class="row-actions">
                     <button type="button" class="button" onClick=${() => setEditing(category)}>
                       Edit<span class="unseen"> ${category.name}</span>

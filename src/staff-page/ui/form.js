@@ -1,7 +1,7 @@
 // Forms that lose nothing: what is typed stays until the service has taken it, and what it refuses stands beside the
 // field that caused it.
 import { createContext } from "preact";
-import { useContext, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useContext, useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { ApiProblem } from "../api.js";
 import { html } from "./html.js";
 
@@ -44,7 +44,8 @@ export function Form({ onSave, children }) {
       setBusy(false);
     }
   }
-  useLayoutEffect(() => {
+  // Not in a layout effect: the fields learn of the problem in a render of their own.
+  useEffect(() => {
     /** @type {HTMLElement | null | undefined} */ (
       form.current?.querySelector("[aria-invalid=true], [role=alert]")
     )?.focus();

@@ -107,7 +107,7 @@ export function View() {
     <//>
     ${
       connection.state === "lost" &&
-      html`<p class="lost" role="alert">
+      html`<p class="connection-lost" role="alert">
         <strong>The connection is lost.</strong> ${
           board.known
             ? `This is how it was at ${formatTime(connection.since)}; it is brought up to date by itself.`

@@ -2,7 +2,7 @@
 // said to be back.
 import { useEffect, useState } from "preact/hooks";
 import { ApiProblem, call, get } from "./api.js";
-import { say } from "./ui/announce.js";
+import { whisper } from "./ui/announce.js";
 import { Button } from "./ui/button.js";
 import { Dialog } from "./ui/dialog.js";
 import { html } from "./ui/html.js";
@@ -129,7 +129,7 @@ function StockLine({ productId, part, name, of, available, onChange }) {
     setRefusal(undefined);
     try {
       await call("PUT", `/admin/products/${productId}/availability`, { body: { ...part, ...change } });
-      say(told);
+      whisper(told);
       await onChange();
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;

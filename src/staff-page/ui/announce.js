@@ -3,7 +3,7 @@ import { useLayoutEffect, useReducer } from "preact/hooks";
 import { html } from "./html.js";
 
 /** Long enough to be read twice. */
-const shownMs = 8_000;
+const shownMs = 7_000;
 
 /** @typedef {{ id: number, text: string, kind: "said" | "warning" }} Toast */
 
@@ -21,8 +21,8 @@ const changed = () => {
 /** @param {Omit<Toast, "id">} toast */
 function show(toast) {
   const id = ++made;
-  // Three at most: more would hide what they are about.
-  toasts = [...toasts.slice(-2), { ...toast, id }];
+  // Two at most: more would hide what they are about.
+  toasts = [...toasts.slice(-1), { ...toast, id }];
   changed();
   setTimeout(() => {
     toasts = toasts.filter((other) => other.id !== id);

@@ -50,8 +50,10 @@ export async function staffPageRoutes(app: FastifyInstance) {
     app.get(path, async ({ headers }, reply) => {
       const all = await current();
       const { bytes, etag, encoding } = choose(all, headers["accept-encoding"] as string | undefined);
+      const vary = reply.getHeader("vary");
+      reply.header("vary", vary ? `${vary}, Accept-Encoding` : "Accept-Encoding");
       // Kept by the browser, and asked for each time: a new version shows at once.
-      reply.header("etag", etag).header("cache-control", "no-cache").header("vary", "Accept-Encoding");
+      reply.header("etag", etag).header("cache-control", "no-cache");
       if (clientHas(all, headers["if-none-match"])) return reply.code(304).send();
       if (encoding) reply.header("content-encoding", encoding);
       return reply.type(types[extname(path)] ?? types[".html"]!).send(bytes);

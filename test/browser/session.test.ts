@@ -37,17 +37,28 @@ describe.skipIf(noBrowser)("a session on the staff's page", () => {
       if (old.size === 0) old.add(authorization);
       return old.has(authorization) ? route.fulfill(unauthorized) : route.continue();
     });
-    await page.getByRole("button", { name: "Sold out" }).click();
-    await page.getByText("Flat White", { exact: true }).first().waitFor();
-    await page.getByRole("button", { name: "Close" }).click();
-    await page.getByRole("link", { name: "Categories" }).click();
-    await page.getByRole("rowheader", { name: "Coffee" }).waitFor();
+    await page.evaluate(`import("/admin/api.js").then(({ get }) =>
+      Promise.all([get("/menu"), get("/categories"), get("/users/me")]))`);
     expect(seen).toEqual([200]);
+  });
+
+  test("a token is refreshed before it expires, and a stream that has gone silent is opened anew", async () => {
+    const { page } = await openBoard();
+    const seen = refreshes(page);
+    const refused: string[] = [];
+    page.on("response", (response) => {
+      if (response.status() === 401) refused.push(response.url());
+    });
+    const opened = page.waitForRequest("**/admin/orders/events");
+    // The tablet slept for nearly as long as a token lives.
+    await page.evaluate("const { now } = Date; Date.now = () => now() + 29.5 * 60_000;");
+    await opened;
+    await page.getByText("Live", { exact: true }).waitFor();
+    expect([seen, refused]).toEqual([[200], []]);
   });
 
   test("a session that was ended elsewhere leads back to the door, and says so", async () => {
     const { page } = await openBoard();
-    await page.route("**/admin/categories**", (route) => route.continue());
     await page.route("**/api/v1/categories**", (route) => route.fulfill(unauthorized));
     await shop.sql`update sessions set ended_at = now() where user_id = ${shop.manager.id}`;
     await page.getByRole("link", { name: "Categories" }).click();

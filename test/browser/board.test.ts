@@ -51,6 +51,9 @@ describe.skipIf(noBrowser)("the board", () => {
     page.getByRole("region", { name: column }).locator(`[data-order="${id}"]`);
   const tap = (page: Page, column: string, order: { id: string }) =>
     card(page, column, order).getByRole("button").click();
+  /** Until it can be tapped: not as soon as it has come to its place. */
+  const settled = (page: Page, column: string, order: { id: string }) =>
+    card(page, column, order).locator("button[aria-disabled=false]").waitFor();
   const statusOf = async ({ id }: { id: string }) =>
     (await shop.sql<{ status: string }[]>`select status from orders where id = ${id}`)[0]!.status;
   const advance = (order: { id: string }, status: string) =>
@@ -135,7 +138,7 @@ describe.skipIf(noBrowser)("the board", () => {
     const { page } = counter;
     const [first, second] = [await shop.place(), await shop.place()];
     await card(page, "Waiting", second).waitFor();
-    await page.waitForTimeout(800);
+    await settled(page, "Waiting", first);
     const box = (await card(page, "Waiting", first).getByRole("button").boundingBox())!;
     const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
     await page.mouse.click(x, y);
@@ -278,7 +281,7 @@ describe.skipIf(noBrowser)("the board", () => {
     const { page } = counter;
     const [first, second] = [await shop.place(), await shop.place()];
     await card(page, "Waiting", second).waitFor();
-    await page.waitForTimeout(800);
+    await settled(page, "Waiting", first);
     await card(page, "Waiting", first).getByRole("button").focus();
     await page.keyboard.press("Enter");
     await card(page, "Preparation", first).waitFor();

@@ -35,6 +35,7 @@ import { salesRoutes } from "./orders/sales-routes.ts";
 import { Order } from "./orders/schemas.ts";
 import { paymentRoutes } from "./payments/routes.ts";
 import { promotionRoutes } from "./promotions/routes.ts";
+import { staffPageRoutes } from "./staff-page/routes.ts";
 import { identityRoutes } from "./users/identity-routes.ts";
 import { userRoutes } from "./users/routes.ts";
 import { User } from "./users/schemas.ts";
@@ -141,6 +142,7 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   await app.register(paymentRoutes, { prefix });
   await app.register(notificationRoutes, { prefix });
   await app.register(eventRoutes, { prefix, live });
+  await app.register(staffPageRoutes);
   return app;
 }
 

@@ -1,12 +1,10 @@
 // The menu as bytes, made once per change. The database says when it has changed: it notifies every instance at the
 // commit, whoever made the change. With Redis one instance reads it and the others take its copy; without, each reads.
-import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
-import { brotliCompress, constants, gzip } from "node:zlib";
 import type { FastifyBaseLogger, FastifyInstance } from "fastify";
 import type { Redis } from "ioredis";
 import { openPool, type Pool } from "../db.ts";
+import { type Representations, represent } from "../representation.ts";
 import { findMenu, findMenuVersion } from "./queries.ts";
 
 /** How long the menu is believed after its changes were last known to be heard of. */
@@ -18,22 +16,9 @@ const otherReaderMs = 1_000;
 /** A copy in Redis that nobody asks for goes by itself. */
 const copyMs = 3_600_000;
 
-/** One answer to GET /menu. */
-interface Representation {
-  bytes: Buffer;
-  etag: string;
-  encoding?: "gzip" | "br";
-}
-
-export interface MenuSnapshot {
-  identity: Representation;
-  gzip: Representation;
-  br: Representation;
-}
-
 export interface Menu {
   /** The menu as it is by now; reads it if the one that is kept may be old. */
-  current: () => Promise<MenuSnapshot>;
+  current: () => Promise<Representations>;
   /** Says that the menu has changed, sooner than the database's word comes: who changed it sees it at once. */
   forget: () => void;
   /** How often it was asked for, and how often it was read from PostgreSQL. */
@@ -47,7 +32,7 @@ interface Reading {
   goodUntil: number;
 }
 
-interface Kept extends MenuSnapshot {
+interface Kept extends Representations {
   goodUntil: number;
   readAt: number;
   /** How often the menu had changed when the reading began. */
@@ -180,38 +165,3 @@ export const forgetAfterWrites = (app: FastifyInstance, menu: Menu) =>
   app.addHook("onSend", async ({ method }, { statusCode }) => {
     if (method !== "GET" && statusCode < 400) menu.forget();
   });
-
-const brotliOf = promisify(brotliCompress);
-const gzipOf = promisify(gzip);
-// A tenth of the time of the best, and nearly as small: an edit waits for it.
-const brotliOptions = { params: { [constants.BROTLI_PARAM_QUALITY]: 5 } };
-
-async function represent(text: string): Promise<MenuSnapshot> {
-  const bytes = Buffer.from(text);
-  const hash = createHash("sha256").update(bytes).digest("base64url");
-  const [gzipped, brotlied] = await Promise.all([gzipOf(bytes), brotliOf(bytes, brotliOptions)]);
-  return {
-    identity: { bytes, etag: `"${hash}"` },
-    gzip: { bytes: gzipped, etag: `"${hash}-gz"`, encoding: "gzip" },
-    br: { bytes: brotlied, etag: `"${hash}-br"`, encoding: "br" },
-  };
-}
-
-/** What the client takes that is smallest. `q=0` is a refusal; other weights don't matter between these three. */
-export function choose(menu: MenuSnapshot, acceptEncoding: string | undefined): Representation {
-  if (!acceptEncoding) return menu.identity;
-  for (const encoding of ["br", "gzip"] as const) {
-    const named = new RegExp(`(?:^|,)\\s*${encoding}\\s*(?:;\\s*q=([\\d.]+)\\s*)?(?=,|$)`, "i").exec(
-      acceptEncoding,
-    );
-    if (named && Number(named[1] ?? 1) > 0) return menu[encoding];
-  }
-  return menu.identity;
-}
-
-/** Whether the client has this menu, in whatever encoding. Weakly: a proxy may have weakened a tag. */
-export function clientHas({ identity, gzip, br }: MenuSnapshot, ifNoneMatch: string | undefined): boolean {
-  if (ifNoneMatch === undefined) return false;
-  const known = ["*", identity.etag, gzip.etag, br.etag];
-  return ifNoneMatch.split(",").some((tag) => known.includes(tag.trim().replace(/^W\//, "")));
-}

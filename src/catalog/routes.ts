@@ -3,6 +3,7 @@ import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typ
 import { notFound } from "../errors.ts";
 import { productViews } from "../ops/metrics.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
+import { choose, clientHas } from "../representation.ts";
 import { Id, ref } from "../schemas.ts";
 import {
   findCategory,
@@ -10,7 +11,7 @@ import {
   listCategories,
   listProductsInCategory,
 } from "./category-queries.ts";
-import { choose, clientHas, type Menu as OpenMenu } from "./menu-snapshot.ts";
+import type { Menu as OpenMenu } from "./menu-snapshot.ts";
 import { Category, Menu, MenuProduct } from "./schemas.ts";
 
 const tags = ["catalog"];

@@ -4,9 +4,9 @@ import type { FastifyInstance } from "fastify";
 
 /**
  * Registers, within a plugin of pages, the headers that pages need. The API's answers have no use for them, and GET
- * /menu no time.
+ * /menu no time. `pictures` names where pictures may come from beside this service.
  */
-export async function guardPages(pages: FastifyInstance) {
+export async function guardPages(pages: FastifyInstance, pictures: string[] = []) {
   await pages.register(helmet, {
     contentSecurityPolicy: {
       useDefaults: false,
@@ -15,7 +15,7 @@ export async function guardPages(pages: FastifyInstance) {
         scriptSrc: ["'self'"],
         styleSrc: ["'self'"],
         // Swagger UI draws its arrows from data.
-        imgSrc: ["'self'", "data:"],
+        imgSrc: ["'self'", "data:", ...pictures],
         connectSrc: ["'self'"],
         formAction: ["'self'"],
         baseUri: ["'none'"],

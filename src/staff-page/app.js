@@ -1,0 +1,173 @@
+// The page's shell: who is signed in, where he may go, and what is said in passing.
+import { render } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { ApiProblem, resume, signIn, signOut, whenSessionEnds } from "./api.js";
+import { go, useRoute } from "./router.js";
+import { Announcer, say } from "./ui/announce.js";
+import { Asker } from "./ui/ask.js";
+import { Button } from "./ui/button.js";
+import { Form, FormActions, TextField } from "./ui/form.js";
+import { html } from "./ui/html.js";
+import { views } from "./views.js";
+
+/** @typedef {import("./api.js").User} User */
+/** @typedef {import("./views.js").Entry} Entry */
+
+/** Between tries to learn who is signed in while the service can't be reached. */
+const retryMs = 3_000;
+
+function App() {
+  const [user, setUser] = useState(/** @type {User | null | undefined} */ (undefined));
+  const [unreachable, setUnreachable] = useState(false);
+
+  useEffect(() => {
+    whenSessionEnds(() => {
+      setUser((before) => {
+        if (before) say("Your session has ended. Please sign in again.");
+        return null;
+      });
+    });
+    async function begin() {
+      try {
+        setUser((await resume()) ?? null);
+      } catch (error) {
+        if (!(error instanceof ApiProblem)) throw error;
+        setUnreachable(true);
+        setTimeout(begin, retryMs);
+      }
+    }
+    void begin();
+  }, []);
+
+  return html`
+    ${user === undefined && html`<main class="door"><p class="quiet" role="status">${unreachable ? "The service can't be reached just now. Trying again…" : "One moment…"}</p></main>`}
+    ${user === null && html`<${SignIn} onSignedIn=${setUser} />`}
+    ${user && html`<${Shell} user=${user} onSignedOut=${() => setUser(null)} />`}
+    <${Announcer} />
+    <${Asker} />
+  `;
+}
+
+/** @param {{ onSignedIn: (user: User) => void }} props */
+function SignIn({ onSignedIn }) {
+  const [email, setEmail] = useState("");
+  const [password, setPassword] = useState("");
+  useEffect(() => {
+    document.title = "Sign in · Ristretto";
+  }, []);
+
+  async function enter() {
+    const user = await signIn(email, password);
+    if (user.role !== "customer") return onSignedIn(user);
+    await signOut();
+    throw new ApiProblem({
+      status: 403,
+      code: "forbidden",
+      detail: "This page is for the staff of the shop; this account is a customer's.",
+    });
+  }
+
+  return html`
+    <main class="door">
+      <div class="door-card">
+        <${Brand} />
+        <h1>Sign in</h1>
+        <${Form} onSave=${enter}>
+          <${TextField} label="Email" path="/username" type="email" autocomplete="username" value=${email} onValue=${setEmail} autofocus />
+          <${TextField} label="Password" path="/password" type="password" autocomplete="current-password" value=${password} onValue=${setPassword} />
+          <${FormActions} save="Sign in" />
+        <//>
+      </div>
+    </main>
+  `;
+}
+
+/** @param {{ user: User, onSignedOut: () => void }} props */
+function Shell({ user, onSignedOut }) {
+  const route = useRoute();
+  const [menuOpen, setMenuOpen] = useState(false);
+  const offered = views.filter(({ roles }) => roles.includes(user.role));
+  const entry = offered.find(({ name }) => name === route.name);
+
+  useEffect(() => {
+    setMenuOpen(false);
+    if (!entry) go(`/${offered[0]?.name}`);
+  }, [route.name]);
+
+  async function leave() {
+    onSignedOut();
+    // It has ended here in any case.
+    await signOut().catch(() => {});
+  }
+
+  const many = offered.length > 1;
+  return html`
+    <div class=${many ? "shell office" : "shell"}>
+      <a class="skip" href="#main" onClick=${skipToMain}>Skip to the content</a>
+      <header class="bar">
+        <${Brand} />
+        ${
+          many &&
+          html`<button
+              type="button"
+              class="button menu-toggle"
+              aria-expanded=${menuOpen}
+              aria-controls="views"
+              onClick=${() => setMenuOpen(!menuOpen)}
+            >
+              ${menuOpen ? "Close" : "Menu"}
+            </button>
+            <nav id="views" class=${menuOpen ? "views open" : "views"} aria-label="Views">
+              <ul>
+                ${offered.map(
+                  ({ name, label }) => html`
+                    <li key=${name}><a href=${`#/${name}`} aria-current=${name === entry?.name ? "page" : null}>${label}</a></li>
+                  `,
+                )}
+              </ul>
+            </nav>`
+        }
+        <div class="account">
+          <p title=${user.email ?? ""}><span class="unseen">Signed in as </span>${user.first_name ?? user.email}</p>
+          <${Button} class="plain" onPress=${leave}>Sign out<//>
+        </div>
+      </header>
+      <main id="main" tabindex="-1" class=${`view-${entry?.name}`}>
+        ${entry && html`<${LoadedView} key=${entry.name} entry=${entry} user=${user} route=${route} />`}
+      </main>
+    </div>
+  `;
+}
+
+/** @param {Event} event The hash is the router's. */
+function skipToMain(event) {
+  event.preventDefault();
+  document.getElementById("main")?.focus();
+}
+
+/** @param {{ entry: Entry, user: User, route: import("./router.js").Route }} props */
+function LoadedView({ entry, user, route }) {
+  const [View, setView] = useState(/** @type {import("./views.js").View | undefined} */ (undefined));
+  const [failed, setFailed] = useState(false);
+  useEffect(() => {
+    entry.load().then(
+      (module) => setView(() => module.View),
+      () => setFailed(true),
+    );
+  }, []);
+  if (View) return html`<${View} user=${user} route=${route} />`;
+  if (!failed) return html`<p class="quiet" role="status">One moment…</p>`;
+  // A browser never asks again for a module that it could not have; a new page does.
+  return html`
+    <div class="problem" role="alert">
+      <p>${entry.label} could not be fetched.</p>
+      <button type="button" class="button" onClick=${() => location.reload()}>Try again</button>
+    </div>
+  `;
+}
+
+function Brand() {
+  return html`<p class="brand"><img src="/admin/icon.svg" alt="" width="32" height="32" />Ristretto</p>`;
+}
+
+render(html`<${App} />`, document.body);

@@ -1,0 +1,120 @@
+// What the board knows of its orders, as values: each function takes a board and gives the next one.
+
+/** @typedef {import("../orders/schemas.ts").Order} Order */
+/** @typedef {"waiting" | "preparation" | "ready"} Column */
+/** @typedef {{ order: Order, column: Column, canceledAt: number | undefined }} Card */
+/** @typedef {{ cards: Map<string, Card>, known: boolean }} Board `known`: a snapshot has come */
+
+/** @type {readonly Column[]} */
+export const columns = ["waiting", "preparation", "ready"];
+
+/** @type {Record<Column, "preparation" | "ready" | "delivered">} */
+export const next = { waiting: "preparation", preparation: "ready", ready: "delivered" };
+
+/** A status never goes back: what would take it back is old news. */
+const ranks = { waiting: 0, preparation: 1, ready: 2, delivered: 3, canceled: 3 };
+
+/** Long enough that whoever is making it sees it, even with both hands full. */
+const canceledShownMs = 120_000;
+
+/** @type {Board} */
+export const emptyBoard = { cards: new Map(), known: false };
+
+/**
+ * The orders that are open now. What was canceled before stays to be seen.
+ * @param {Board} board
+ * @param {Order[]} orders
+ * @returns {Board}
+ */
+export function applySnapshot({ cards }, orders) {
+  const canceled = [...cards].filter(([, { canceledAt }]) => canceledAt !== undefined);
+  /** @type {Board} */
+  const fresh = { cards: new Map(canceled), known: true };
+  return orders.reduce((board, order) => applyOrder(board, order, Date.now()), fresh);
+}
+
+/**
+ * An order as it has become, from an event or from an answer, whichever comes first.
+ * @param {Board} board
+ * @param {Order} order
+ * @param {number} now in milliseconds
+ * @returns {Board}
+ */
+export function applyOrder(board, order, now) {
+  const { id, status } = order;
+  const before = board.cards.get(id);
+  if (before && ranks[status] < ranks[before.order.status]) return board;
+  const column = isColumn(status) ? status : before?.column;
+  // It was gone before it was ever seen here.
+  if (!column) return board;
+  const canceledAt = status === "canceled" ? (before?.canceledAt ?? now) : undefined;
+  return { ...board, cards: new Map(board.cards).set(id, { order, column, canceledAt }) };
+}
+
+/**
+ * Takes a canceled order away before its time: somebody has seen it.
+ * @param {Board} board
+ * @param {string} id
+ * @returns {Board}
+ */
+export function dismiss(board, id) {
+  const card = board.cards.get(id);
+  return card ? { ...board, cards: new Map(board.cards).set(id, { ...card, canceledAt: 0 }) } : board;
+}
+
+/**
+ * What each column shows, what is due first at its top.
+ * @param {Board} board
+ * @param {number} now in milliseconds
+ * @returns {Record<Column, Card[]>}
+ */
+export function columnsOf({ cards }, now) {
+  const shown = [...cards.values()].filter(({ order, canceledAt }) =>
+    canceledAt === undefined ? isColumn(order.status) : now - canceledAt < canceledShownMs,
+  );
+  shown.sort((a, b) => dueFrom(a) - dueFrom(b) || a.order.id.localeCompare(b.order.id));
+  /** @param {Column} column */
+  const of = (column) => shown.filter((card) => card.column === column);
+  return { waiting: of("waiting"), preparation: of("preparation"), ready: of("ready") };
+}
+
+/**
+ * From when an order's age counts, in milliseconds: from when it was placed or is wanted; once it is ready, from then.
+ * @param {Pick<Card, "order" | "column">} card
+ */
+export function dueFrom({ order, column }) {
+  if (column === "ready") return Date.parse(order.updated_at);
+  return Date.parse(order.fulfillment.scheduled_at ?? order.created_at);
+}
+
+/** @typedef {"early" | "fine" | "soon" | "late"} Urgency */
+
+/**
+ * Minutes after which an age is amber, and red. Nobody likes to wait five minutes for somebody to begin, or ten for a
+ * coffee; one that stands ready for ten is cold.
+ * @type {Record<Column, { soon: number, late: number }>}
+ */
+const patience = {
+  waiting: { soon: 3, late: 5 },
+  preparation: { soon: 6, late: 10 },
+  ready: { soon: 5, late: 10 },
+};
+
+/**
+ * @param {Pick<Card, "order" | "column">} card
+ * @param {number} now in milliseconds
+ * @returns {{ minutes: number, urgency: Urgency }} minutes below 0: it is wanted later
+ */
+export function ageOf(card, now) {
+  const age = (now - dueFrom(card)) / 60_000;
+  const minutes = Math.trunc(age);
+  const { soon, late } = patience[card.column];
+  const urgency = age < 0 ? "early" : minutes >= late ? "late" : minutes >= soon ? "soon" : "fine";
+  return { minutes, urgency };
+}
+
+/**
+ * @param {Order["status"]} status
+ * @returns {status is Column}
+ */
+const isColumn = (status) => status === "waiting" || status === "preparation" || status === "ready";

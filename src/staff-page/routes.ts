@@ -1,0 +1,78 @@
+// The staff's page at /admin: plain modules, sent as they are written. What it does it does by the public API.
+import { readdir, readFile } from "node:fs/promises";
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { FastifyInstance } from "fastify";
+import { guardPages } from "../ops/pages.ts";
+import { choose, clientHas, type Representations, represent } from "../representation.ts";
+
+const folder = fileURLToPath(new URL(".", import.meta.url));
+
+const types: Record<string, string> = {
+  ".html": "text/html; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".svg": "image/svg+xml",
+};
+
+/**
+ * What the modules import by its bare name. The service writes the path in its place: an import map would do it in the
+ * browser, but may only stand inline, which the page's policy forbids.
+ */
+const packages: Record<string, string> = {
+  preact: "/admin/vendor/preact.js",
+  "preact/hooks": "/admin/vendor/preact-hooks.js",
+  htm: "/admin/vendor/htm.js",
+};
+const bareImport = /(\bfrom\s*)"(preact|preact\/hooks|htm)"/g;
+
+/** Serves the page: at /admin, with each of its files below. */
+export async function staffPageRoutes(app: FastifyInstance) {
+  // A product's picture may be anywhere on the web; one that is about to be uploaded is a blob.
+  await guardPages(app, ["https:", "blob:"]);
+  const { production, apiPrefix, currency } = app.settings;
+
+  for (const [path, file] of await listFiles()) {
+    const read = async () => {
+      const text = await readFile(file, "utf8");
+      if (file.endsWith(".html"))
+        return represent(text.replace("{{api_prefix}}", apiPrefix).replace("{{currency}}", currency));
+      return represent(text.replace(bareImport, (_, from, name) => `${from}"${packages[name]}"`));
+    };
+    // While it is being worked on, a reload shows what was edited.
+    let kept: Promise<Representations> | undefined;
+    const current = () => {
+      if (!production) return read();
+      kept ??= read();
+      return kept;
+    };
+
+    app.get(path, async ({ headers }, reply) => {
+      const all = await current();
+      const { bytes, etag, encoding } = choose(all, headers["accept-encoding"] as string | undefined);
+      const vary = reply.getHeader("vary");
+      reply.header("vary", vary ? `${vary}, Accept-Encoding` : "Accept-Encoding");
+      // Kept by the browser, and asked for each time: a new version shows at once.
+      reply.header("etag", etag).header("cache-control", "no-cache");
+      if (clientHas(all, headers["if-none-match"])) return reply.code(304).send();
+      if (encoding) reply.header("content-encoding", encoding);
+      return reply.type(types[extname(path)] ?? types[".html"]!).send(bytes);
+    });
+  }
+}
+
+/** Every file of the page, by the path that it is served at. */
+async function listFiles(): Promise<[path: string, file: string][]> {
+  const names = await readdir(folder, { recursive: true });
+  const own = names.filter((name) => extname(name) in types);
+  return [
+    ...own.map((name): [string, string] => [
+      name === "index.html" ? "/admin" : `/admin/${name.replaceAll("\\", "/")}`,
+      `${folder}${name}`,
+    ]),
+    ...Object.entries(packages).map(([name, path]): [string, string] => [
+      path,
+      fileURLToPath(import.meta.resolve(name)),
+    ]),
+  ];
+}

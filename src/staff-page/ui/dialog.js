@@ -1,0 +1,47 @@
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { Announcer } from "./announce.js";
+import { ask } from "./ask.js";
+import { html } from "./html.js";
+
+/**
+ * A modal window; the browser keeps the focus in it and gives it back. Who leaves it after having typed is asked first.
+ * @param {{ title: string, onClose: () => void, side?: boolean, children?: import("preact").ComponentChildren }} props
+ *   `side`: along the edge, for what is looked at beside the rest
+ */
+export function Dialog({ title, onClose, side = false, children }) {
+  const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  const typed = useRef(false);
+  const id = useRef(`dialog-${crypto.randomUUID()}`).current;
+  useLayoutEffect(() => {
+    const element = /** @type {HTMLDialogElement} */ (dialog.current);
+    element.showModal();
+    return () => element.close();
+  }, []);
+  async function leave() {
+    const stays =
+      typed.current && !(await ask("Leave without saving?", "What you typed would be lost.", "Leave"));
+    if (!stays) onClose();
+  }
+  return html`
+    <dialog
+      ref=${dialog}
+      class=${side ? "dialog side" : "dialog"}
+      aria-labelledby=${id}
+      onCancel=${(/** @type {Event} */ event) => {
+        if (event.target !== dialog.current) return;
+        event.preventDefault();
+        leave();
+      }}
+      onInput=${() => {
+        typed.current = true;
+      }}
+    >
+      <header class="dialog-head">
+        <h2 id=${id}>${title}</h2>
+        <button type="button" class="button plain" onClick=${leave}>Close</button>
+      </header>
+      ${children}
+      <${Announcer} />
+    </dialog>
+  `;
+}

@@ -1,0 +1,201 @@
+// Forms that lose nothing: what is typed stays until the service has taken it, and what it refuses stands beside the
+// field that caused it.
+import { createContext } from "preact";
+import { useContext, useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { ApiProblem } from "../api.js";
+import { html } from "./html.js";
+
+/** @typedef {import("preact").ComponentChildren} Children */
+/**
+ * @typedef {object} FormState
+ * @property {ApiProblem | undefined} problem
+ * @property {boolean} busy
+ * @property {Set<Claim>} claims the fields that show errors by themselves
+ */
+/** @typedef {{ path: string, codes: string[] }} Claim */
+
+const FormContext = createContext(
+  /** @type {FormState} */ ({ problem: undefined, busy: false, claims: new Set() }),
+);
+
+/**
+ * Saves when it is submitted. An ApiProblem that `onSave` throws is shown: each error at the Field of its path, the
+ * rest above the buttons.
+ * @param {{ onSave: () => Promise<unknown>, children?: Children }} props
+ */
+export function Form({ onSave, children }) {
+  const [problem, setProblem] = useState(/** @type {ApiProblem | undefined} */ (undefined));
+  const [busy, setBusy] = useState(false);
+  const claims = useRef(/** @type {Set<Claim>} */ (new Set())).current;
+  const form = useRef(/** @type {HTMLFormElement | null} */ (null));
+
+  /** @param {Event} event */
+  async function submit(event) {
+    event.preventDefault();
+    if (busy) return;
+    setBusy(true);
+    try {
+      await onSave();
+      setProblem(undefined);
+    } catch (error) {
+      if (!(error instanceof ApiProblem)) throw error;
+      setProblem(error);
+    } finally {
+      setBusy(false);
+    }
+  }
+  // Not in a layout effect: the fields learn of the problem in a render of their own.
+  useEffect(() => {
+    /** @type {HTMLElement | null | undefined} */ (
+      form.current?.querySelector("[aria-invalid=true], [role=alert]")
+    )?.focus();
+  }, [problem]);
+
+  return html`
+    <${FormContext.Provider} value=${{ problem, busy, claims }}>
+      <form ref=${form} class="form" novalidate onSubmit=${submit}>${children}</form>
+    <//>
+  `;
+}
+
+/**
+ * The buttons of a form, and above them what no field can say.
+ * @param {{ save?: string, children?: Children }} props `children`: buttons beside the one that saves
+ */
+export function FormActions({ save = "Save", children }) {
+  const { problem, busy, claims } = useContext(FormContext);
+  return html`
+    ${problem && html`<${Unclaimed} problem=${problem} claims=${claims} />`}
+    <footer class="actions">
+      ${children}
+      <button class="button primary" aria-busy=${busy} aria-disabled=${busy}>${save}</button>
+    </footer>
+  `;
+}
+
+/** @param {{ problem: ApiProblem, claims: Set<Claim> }} props */
+function Unclaimed({ problem, claims }) {
+  const left = problem.errors.filter(({ path }) => ![...claims].some((claim) => claim.path === path));
+  const told = problem.errors.length > 0 || [...claims].some(({ codes }) => codes.includes(problem.code));
+  if (told && left.length === 0) return null;
+  return html`
+    <div class="problem" role="alert" tabindex="-1">
+      ${left.length === 0 ? html`<p>${problem.message}</p>` : left.map((error) => html`<p>${error.path} ${inWords(error.message)}</p>`)}
+      ${problem.code === "unreachable" && html`<p>Nothing is lost: what you typed is still here.</p>`}
+    </div>
+  `;
+}
+
+/**
+ * What stands around a control: its label, a hint, and what the service says of it.
+ * @param {object} props
+ * @param {string} props.label
+ * @param {string} props.path JSON pointer of the field in the request's body, such as `/name`
+ * @param {string[]} [props.codes] codes of refusals that are about this field, such as `name_taken`
+ * @param {string} [props.hint]
+ * @param {(attributes: { id: string, "aria-invalid"?: "true", "aria-describedby"?: string }) => Children} props.control
+ */
+export function Field({ label, path, codes = [], hint, control }) {
+  const { problem, claims } = useContext(FormContext);
+  const id = useId();
+  const codesKey = codes.join();
+  useLayoutEffect(() => {
+    const claim = { path, codes: codesKey ? codesKey.split(",") : [] };
+    claims.add(claim);
+    return () => void claims.delete(claim);
+  }, [claims, path, codesKey]);
+  const messages = [
+    ...(problem?.errors ?? []).filter((error) => error.path === path).map(({ message }) => inWords(message)),
+    ...(problem && codes.includes(problem.code) ? [problem.message] : []),
+  ];
+  const wrong = messages.length > 0;
+  const notes = [...(hint ? [`${id}-hint`] : []), ...(wrong ? [`${id}-error`] : [])].join(" ");
+  return html`
+    <div class=${wrong ? "field wrong" : "field"}>
+      <label for=${id}>${label}</label>
+      ${control({ id, ...(wrong && { "aria-invalid": "true" }), ...(notes && { "aria-describedby": notes }) })}
+      ${hint && html`<p class="hint" id=${`${id}-hint`}>${hint}</p>`}
+      ${wrong && html`<p class="error" id=${`${id}-error`}>${messages.join(". ")}</p>`}
+    </div>
+  `;
+}
+
+/**
+ * A line of text; what else an `<input>` takes (`type`, `inputmode`, `autocomplete`) is passed on.
+ * @param {{ label: string, path: string, codes?: string[], hint?: string, value: string, onValue: (value: string) => void, [attribute: string]: unknown }} props
+ */
+export function TextField({ label, path, codes, hint, value, onValue, ...rest }) {
+  return html`<${Field}
+    ...${{ label, path, codes, hint }}
+    control=${(/** @type {object} */ attributes) =>
+      html`<input type="text" ...${rest} ...${attributes} value=${value} onInput=${valueTo(onValue)} />`}
+  />`;
+}
+
+/**
+ * An amount as people type it. The owner keeps the text and sends `parseMoney(text) ?? text`: what is no amount is
+ * refused by the service, and told here.
+ * @param {{ label: string, path: string, hint?: string, value: string, onValue: (value: string) => void }} props
+ */
+export function MoneyField(props) {
+  return html`<${TextField} inputmode="decimal" autocomplete="off" class="money" ...${props} />`;
+}
+
+/**
+ * Several lines of text.
+ * @param {{ label: string, path: string, codes?: string[], hint?: string, value: string, onValue: (value: string) => void, rows?: number }} props
+ */
+export function TextArea({ label, path, codes, hint, value, onValue, rows = 3 }) {
+  return html`<${Field}
+    ...${{ label, path, codes, hint }}
+    control=${(/** @type {object} */ attributes) =>
+      html`<textarea rows=${rows} ...${attributes} value=${value} onInput=${valueTo(onValue)}></textarea>`}
+  />`;
+}
+
+/**
+ * One of several.
+ * @param {{ label: string, path: string, codes?: string[], hint?: string, value: string, onValue: (value: string) => void, options: { value: string, label: string }[] }} props
+ */
+export function SelectField({ label, path, codes, hint, value, onValue, options }) {
+  return html`<${Field}
+    ...${{ label, path, codes, hint }}
+    control=${(/** @type {object} */ attributes) => html`
+      <select ...${attributes} value=${value} onChange=${valueTo(onValue)}>
+        ${options.map((option) => html`<option value=${option.value}>${option.label}</option>`)}
+      </select>
+    `}
+  />`;
+}
+
+/** @param {(value: string) => void} onValue */
+const valueTo =
+  (onValue) =>
+  (/** @type {{ currentTarget: HTMLInputElement }} */ { currentTarget }) =>
+    onValue(currentTarget.value);
+
+/** @type {[RegExp, string][]} */
+const words = [
+  [/length greater or equal to 1$|match '\\S'/, "Please fill this in"],
+  [/length greater or equal to (\d+)/, "At least $1 characters"],
+  [/length less or equal to (\d+)/, "At most $1 characters"],
+  [/^Expected required property$/, "Please fill this in"],
+  [/^Expected integer to be greater or equal to (-?\d+)/, "At least $1"],
+  [/^Expected integer to be less or equal to (-?\d+)/, "At most $1"],
+  [/^Expected (?:integer|number)/, "Please write a number"],
+  [/^Expected string to match/, "This isn't in a form that can be read"],
+  [/^Expected string to match 'date-time'/, "Please choose a date and time"],
+];
+
+/**
+ * What the service says of a field, as one would say it to a person. What is not known here is shown as it is.
+ * @param {string} message
+ */
+export function inWords(message) {
+  const plain = message.replace(/, or null$/, "");
+  for (const [pattern, text] of words) {
+    const match = pattern.exec(plain);
+    if (match) return text.replace("$1", match[1] ?? "");
+  }
+  return plain;
+}

@@ -1,0 +1,30 @@
+// The page's views, in the order in which they are offered. A module is fetched when its view is first opened.
+
+/** @typedef {import("../users/schemas.ts").User["role"]} Role */
+/** @typedef {import("./router.js").Route} Route */
+/** @typedef {import("preact").ComponentType<{ user: import("./api.js").User, route: Route }>} View */
+/**
+ * @typedef {object} Entry
+ * @property {string} name what follows `#/`
+ * @property {string} label
+ * @property {Role[]} roles
+ * @property {() => Promise<{ View: View }>} load
+ */
+
+/** @type {Role[]} */
+const staff = ["barista", "manager"];
+/** @type {Role[]} */
+const managers = ["manager"];
+
+/** @type {Entry[]} */
+export const views = [
+  { name: "board", label: "Board", roles: staff, load: () => import("./board.js") },
+  { name: "today", label: "Today", roles: managers, load: () => import("./office/today.js") },
+  { name: "orders", label: "Orders", roles: managers, load: () => import("./office/orders.js") },
+  { name: "products", label: "Products", roles: managers, load: () => import("./office/products.js") },
+  { name: "categories", label: "Categories", roles: managers, load: () => import("./office/categories.js") },
+  { name: "promotions", label: "Promotions", roles: managers, load: () => import("./office/promotions.js") },
+  { name: "import", label: "Import", roles: managers, load: () => import("./office/import.js") },
+  { name: "users", label: "Users", roles: managers, load: () => import("./office/users.js") },
+  { name: "ledgers", label: "Ledgers", roles: managers, load: () => import("./office/ledgers.js") },
+];

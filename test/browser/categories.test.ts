@@ -1,0 +1,113 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import {
+  expectAccessible,
+  noBrowser,
+  phone,
+  screenshot,
+  signIn,
+  testBrowser,
+  type Visit,
+} from "./browser.ts";
+import { testMorning } from "./shop.ts";
+
+describe.skipIf(noBrowser)("the office's categories", () => {
+  const shop = testMorning();
+  const { visit } = testBrowser();
+  let office: Visit;
+
+  beforeAll(async () => {
+    office = await visit(shop.url);
+    await signIn(office.page, shop.manager.email, shop.manager.password);
+    await office.page.getByRole("link", { name: "Categories" }).click();
+  });
+  const names = async () =>
+    (
+      await shop.sql<{ name: string }[]>`
+      select name from categories where archived_at is null order by sort_order, name`
+    ).map(({ name }) => name);
+
+  test("one is added; what is refused stands beside its field, and nothing typed is lost", async () => {
+    const { page } = office;
+    await page.getByRole("rowheader", { name: "Coffee" }).waitFor();
+    await screenshot(page, "categories-desk");
+    await expectAccessible(page);
+    await page.getByRole("button", { name: "New category" }).click();
+    const window = page.getByRole("dialog", { name: "New category" });
+    await window.getByLabel("Description").fill("Leaves and water");
+    await window.getByLabel("Place on the menu").fill("last");
+    await window.getByRole("button", { name: "Save" }).click();
+    const name = window.getByLabel("Name");
+    await window.getByText("Please fill this in").waitFor();
+    await window.getByText("Please write a number").waitFor();
+    expect(await name.getAttribute("aria-invalid")).toBe("true");
+    await window.locator("input:focus").and(name).waitFor();
+    await expectAccessible(page);
+    await screenshot(page, "category-refused-desk");
+    await name.fill("coffee");
+    await window.getByLabel("Place on the menu").fill("3");
+    await window.getByRole("button", { name: "Save" }).click();
+    await window.getByText("Another category has this name").waitFor();
+    expect(await names()).toEqual(["Coffee", "Bakery"]);
+
+    await page.route("**/admin/categories", (route) => route.abort("connectionrefused"));
+    await name.fill("Tea");
+    await window.getByRole("button", { name: "Save" }).click();
+    await window.getByText("what you typed is still here").waitFor();
+    await page.unrouteAll();
+    await window.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("rowheader", { name: "Tea" }).waitFor();
+    const [tea] = await shop.sql`select description, sort_order from categories where name = 'Tea'`;
+    expect(tea).toEqual({ description: "Leaves and water", sort_order: 3 });
+    expect(await page.getByRole("dialog").count()).toBe(0);
+  });
+
+  test("one is edited; who leaves with something typed is asked first", async () => {
+    const { page } = office;
+    await page.getByRole("button", { name: "Edit Tea" }).click();
+    const window = page.getByRole("dialog", { name: "Edit Tea" });
+    await window.getByLabel("Name").fill("Teas");
+    await page.keyboard.press("Escape");
+    const question = page.getByRole("alertdialog", { name: "Leave without saving?" });
+    await expectAccessible(page);
+    await question.getByRole("button", { name: "Go back" }).click();
+    expect(await window.getByLabel("Name").inputValue()).toBe("Teas");
+    await window.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("rowheader", { name: "Teas" }).waitFor();
+    await page.getByRole("button", { name: "Edit Teas" }).click();
+    await page.getByLabel("Name").fill("Something else");
+    await page.getByRole("button", { name: "Close" }).click();
+    await question.getByRole("button", { name: "Leave" }).click();
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    expect(await names()).toEqual(["Coffee", "Bakery", "Teas"]);
+  });
+
+  test("an empty one is deleted once it was meant; one with products stays, and says why", async () => {
+    const { page } = office;
+    await page.getByRole("button", { name: "Delete Coffee" }).click();
+    await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByText("Coffee is still there. The category has 5 products").waitFor();
+    await page.getByRole("button", { name: "Delete Teas" }).click();
+    await page.getByRole("alertdialog").getByRole("button", { name: "Go back" }).click();
+    expect(await names()).toEqual(["Coffee", "Bakery", "Teas"]);
+    await page.getByRole("button", { name: "Delete Teas" }).click();
+    await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByRole("rowheader", { name: "Teas" }).waitFor({ state: "detached" });
+    expect(await names()).toEqual(["Coffee", "Bakery"]);
+    expect(office.complaints).toEqual([]);
+  });
+
+  test("on a phone nothing runs out of the screen", async () => {
+    const { page, complaints } = await visit(shop.url, { viewport: phone, colorScheme: "dark" });
+    await signIn(page, shop.manager.email, shop.manager.password);
+    await page.getByRole("button", { name: "Menu" }).click();
+    await screenshot(page, "menu-phone-dark");
+    await expectAccessible(page);
+    await page.getByRole("link", { name: "Categories" }).click();
+    await page.getByRole("rowheader", { name: "Coffee" }).waitFor();
+    await screenshot(page, "categories-phone-dark");
+    await expectAccessible(page);
+    const edit = (await page.getByRole("button", { name: "Delete Coffee" }).boundingBox())!;
+    expect(edit.x + edit.width).toBeLessThan(phone.width);
+    expect(complaints).toEqual([]);
+  });
+});

@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { noBrowser, type Page, signIn, testBrowser } from "./browser.ts";
+import { testMorning } from "./shop.ts";
+
+describe.skipIf(noBrowser)("a session on the staff's page", () => {
+  const shop = testMorning();
+  const { visit } = testBrowser();
+
+  const openBoard = async () => {
+    const opened = await visit(shop.url);
+    await signIn(opened.page, shop.manager.email, shop.manager.password);
+    await opened.page.getByText("Live", { exact: true }).waitFor();
+    return opened;
+  };
+  const refreshes = (page: Page) => {
+    const seen: number[] = [];
+    page.on("response", (response) => {
+      if (response.url().endsWith("/auth/refresh")) seen.push(response.status());
+    });
+    return seen;
+  };
+  const unauthorized = {
+    status: 401,
+    contentType: "application/problem+json",
+    body: JSON.stringify({ status: 401, code: "unauthorized", detail: "Sign in first" }),
+  };
+
+  test("a token that is refused is refreshed quietly, once for all that asked", async () => {
+    const { page } = await openBoard();
+    const seen = refreshes(page);
+    // As after JWT_SECRET_KEY was changed: what the page holds is good no more.
+    const old = new Set<string>();
+    await page.route("**/api/v1/**", async (route) => {
+      const { authorization } = route.request().headers();
+      if (!authorization) return route.continue();
+      if (old.size === 0) old.add(authorization);
+      return old.has(authorization) ? route.fulfill(unauthorized) : route.continue();
+    });
+    await page.evaluate(`import("/admin/api.js").then(({ get }) =>
+      Promise.all([get("/menu"), get("/categories"), get("/users/me")]))`);
+    expect(seen).toEqual([200]);
+  });
+
+  test("a token is refreshed before it expires, and a stream that has gone silent is opened anew", async () => {
+    const { page } = await openBoard();
+    const seen = refreshes(page);
+    const refused: string[] = [];
+    page.on("response", (response) => {
+      if (response.status() === 401) refused.push(response.url());
+    });
+    const opened = page.waitForRequest("**/admin/orders/events");
+    // The tablet slept for nearly as long as a token lives.
+    await page.evaluate("const { now } = Date; Date.now = () => now() + 29.5 * 60_000;");
+    await opened;
+    await page.getByText("Live", { exact: true }).waitFor();
+    expect([seen, refused]).toEqual([[200], []]);
+  });
+
+  test("a session that was ended elsewhere leads back to the door, and says so", async () => {
+    const { page } = await openBoard();
+    await page.route("**/api/v1/categories**", (route) => route.fulfill(unauthorized));
+    await shop.sql`update sessions set ended_at = now() where user_id = ${shop.manager.id}`;
+    await page.getByRole("link", { name: "Categories" }).click();
+    await page.getByText("Your session has ended. Please sign in again.").waitFor();
+    await page.getByRole("heading", { name: "Sign in" }).waitFor();
+    expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
+  });
+
+  test("a tab that was duplicated shares the session: neither ends the other's", async () => {
+    const { page } = await openBoard();
+    const key = "ristretto.refresh-token";
+    const token = await page.evaluate((key) => sessionStorage.getItem(key), key);
+    const twin = await page.context().newPage();
+    onTestFinished(() => twin.close());
+    // What a browser does when a tab is duplicated.
+    await twin.addInitScript(
+      ([key, token]) => sessionStorage.getItem(key!) ?? sessionStorage.setItem(key!, token!),
+      [key, token],
+    );
+    await twin.goto(`${shop.url}/admin#/categories`);
+    await twin.getByRole("rowheader", { name: "Coffee" }).waitFor();
+    await sleep(100);
+    const rotated = await page.evaluate((key) => sessionStorage.getItem(key), key);
+    expect(rotated).not.toBe(token);
+    expect(rotated).toBe(await twin.evaluate((key) => sessionStorage.getItem(key), key));
+    // Long after, when a token that was rotated would end the session.
+    await shop.sql`update refresh_tokens set rotated_at = rotated_at - interval '1 hour'`;
+    for (const each of [page, twin]) {
+      await each.reload();
+      await each.getByRole("button", { name: "Sign out" }).waitFor();
+      await sleep(100);
+      await shop.sql`update refresh_tokens set rotated_at = rotated_at - interval '1 hour'`;
+    }
+  });
+});

@@ -24,7 +24,7 @@ import { eventRoutes } from "./events/routes.ts";
 import { notificationRoutes } from "./notifications/routes.ts";
 import { healthRoutes } from "./ops/health.ts";
 import { limitGuesses, limitRequests } from "./ops/limits.ts";
-import { measureRequests, metricsRoute } from "./ops/metrics.ts";
+import { countAnswer, metricsRoute } from "./ops/metrics.ts";
 import { describeApi } from "./ops/openapi.ts";
 import { headerPatience, patience, refuseUnderPressure } from "./ops/pressure.ts";
 import { rootRoute } from "./ops/root.ts";
@@ -94,19 +94,21 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   });
   // An expectation that nobody meets is ignored; Node's own refusal has no body.
   app.server.on("checkExpectation", app.routing);
-  app.addHook("onResponse", async (request, reply) => {
-    const { method, routeOptions, url, user } = request;
-    const ms = Math.round(reply.elapsedTime);
-    const line = { method, route: routeOptions.url ?? url, status: reply.statusCode, ms, user_id: user?.id };
-    request.log.info(line, "request");
+  app.addHook("onResponse", (request, { statusCode: status, elapsedTime }, done) => {
+    const { method, url, user } = request;
+    const route = request.routeOptions.url;
+    countAnswer(method, route, status, elapsedTime);
+    const ms = Math.round(elapsedTime);
+    request.log.info({ method, route: route ?? url, status, ms, user_id: user?.id }, "request");
+    done();
   });
-  measureRequests(app);
   readJson(app);
   shapeErrors(app);
 
   if (settings.sentryDsn) (await import("./ops/sentry.ts")).reportFailures(app, settings.sentryDsn);
 
-  await app.register(cors, { origin: settings.corsOrigins, methods, exposedHeaders });
+  if (settings.corsOrigins.length > 0)
+    await app.register(cors, { origin: settings.corsOrigins, methods, exposedHeaders });
   await refuseUnderPressure(app);
   await limitRequests(app, redis);
   const judgeGuess = limitGuesses(app);

@@ -9,7 +9,7 @@ const sameSignalMs = 1_000;
 // On top of the longest that a payment or a notification in flight may take.
 const tidyUpMs = 10_000;
 
-const logChunkBytes = 8_192;
+const logChunkBytes = 16_000;
 /** How late a line may be. */
 const logDelayMs = 100;
 

@@ -36,13 +36,16 @@ export function openDrain(app: FastifyInstance, patienceMs: number, lingerMs: nu
     silent.delete(socket);
     resting.delete(socket);
     answering.add(response);
-    response.once("close", () => {
-      answering.delete(response);
-      if (socket.destroyed) return;
-      if (lingering) resting.add(socket);
-      else socket.destroySoon();
-    });
+    response.on("close", answered);
   });
+  // One function for all: it runs at every request.
+  function answered(this: ServerResponse) {
+    answering.delete(this);
+    const { socket } = this.req;
+    if (socket.destroyed) return;
+    if (lingering) resting.add(socket);
+    else socket.destroySoon();
+  }
 
   return async () => {
     draining.add(server);

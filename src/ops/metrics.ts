@@ -1,7 +1,6 @@
 // What Prometheus reads at /metrics. Each feature counts what it does at the place where it does it; what the database
 // knows is asked of it when somebody looks.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
-import type { FastifyInstance } from "fastify";
 import type { Redis } from "ioredis";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, register } from "prom-client";
 import type { Menu } from "../catalog/menu-snapshot.ts";
@@ -18,16 +17,22 @@ for (const what of ["handles", "requests", "resources"])
 /** Seconds, from a cached menu to a payment at the end of its budget. */
 const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-const httpRequests = new Counter({
-  name: "http_requests_total",
-  help: "Requests answered, by route template",
-  labelNames: ["method", "route", "status"],
-});
 const httpDuration = new Histogram({
   name: "http_request_duration_seconds",
   help: "Time from a request to its answer",
   labelNames: ["method", "route", "status"],
   buckets,
+});
+new Counter({
+  name: "http_requests_total",
+  help: "Requests answered, by route template",
+  labelNames: ["method", "route", "status"],
+  // The histogram has counted them: to count twice would cost every request.
+  async collect() {
+    this.reset();
+    for (const { metricName, labels, value } of (await httpDuration.get()).values)
+      if (metricName === "http_request_duration_seconds_count") this.inc(labels, value);
+  },
 });
 export const checkoutRejected = new Counter({
   name: "checkout_rejected_total",
@@ -124,18 +129,9 @@ const sinkLag = gauge("event_sink_lag", "Events that a sink has not got yet", ["
 const sseStreams = gauge("sse_streams", "Streams that are open", ["kind"]);
 const activeUsers = gauge("active_users", "Users who signed in, refreshed or ordered in the last hour");
 
-/** Counts each answer by its route's template, never by a real id. */
-export function measureRequests(app: FastifyInstance) {
-  app.addHook("onResponse", (request, reply, done) => {
-    const labels = {
-      method: request.method,
-      route: request.routeOptions.url ?? "unknown",
-      status: reply.statusCode,
-    };
-    httpRequests.inc(labels);
-    httpDuration.observe(labels, reply.elapsedTime / 1_000);
-    done();
-  });
+/** Counts an answer by its route's template, undefined for none, and never by a real id. */
+export function countAnswer(method: string, route: string | undefined, status: number, ms: number) {
+  httpDuration.observe({ method, route: route ?? "unknown", status }, ms / 1_000);
 }
 
 /** How long the database is waited for; without its figures the others are still told. */

@@ -1,0 +1,126 @@
+// What a case runs against: PostgreSQL with its durability as it comes, the payment provider in a process of its own, and
+// the service as production runs it.
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { openPool, type Pool } from "../../src/db.ts";
+import { migrate, seed } from "../../src/migrate.ts";
+import { startPostgres } from "../../src/sandbox/postgres.ts";
+import { freePort } from "../free-port.ts";
+import { signTestToken } from "../tokens.ts";
+
+const secret = "a secret of the benchmark that is long enough for HS256";
+
+/** The ids of seeds/catalog.sql: a product with its variation, 350 cents. */
+export const espresso = "01920000-0000-7000-8000-000000000201";
+export const doubleShot = "01920000-0000-7000-8000-000000000304";
+
+export interface Rig {
+  port: number;
+  databaseUrl: string;
+  sql: Pool;
+  service: ChildProcess;
+  /** An access token of the seed user of this role. */
+  token: (role: "customer" | "barista" | "manager") => string;
+  /** The ids of `count` customers, and a token for each. */
+  customers: (count: number) => Promise<{ id: string; token: string }[]>;
+  close: () => Promise<void>;
+}
+
+/** Starts PostgreSQL alone, with the schema and the seeds. */
+export async function startDatabase() {
+  const folder = await mkdtemp(join(tmpdir(), "ristretto-bench-"));
+  const postgres = await startPostgres(folder, { max_connections: "200" });
+  await migrate(postgres.url);
+  const sql = openPool(postgres.url, { name: "bench", max: 4 });
+  await seed(sql);
+  return {
+    url: postgres.url,
+    sql,
+    close: async () => {
+      await sql.end();
+      await postgres.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Starts a script of this folder as a process; gives it and the port that it prints. */
+export async function startScript(
+  file: string,
+  ...args: string[]
+): Promise<{ port: number; process: ChildProcess }> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, file), ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const [line] = (await once(child.stdout!, "data")) as [Buffer];
+  return { port: Number(line), process: child };
+}
+
+/** Starts the service on a database and waits until it is ready; gives its port too, and how long it took. */
+export async function startService(databaseUrl: string, providerPort: number, env: NodeJS.ProcessEnv = {}) {
+  const port = await freePort();
+  const started = performance.now();
+  const service = spawn(process.execPath, ["src/main.ts"], {
+    env: {
+      PATH: process.env.PATH,
+      NODE_ENV: "production",
+      HOST: "127.0.0.1",
+      PORT: `${port}`,
+      JWT_SECRET_KEY: secret,
+      DATABASE_URL: databaseUrl,
+      PAYMENT_SERVICE_URL: `http://127.0.0.1:${providerPort}/payments`,
+      NOTIFICATION_SERVICE_URL: `http://127.0.0.1:${providerPort}/notifications`,
+      RATE_LIMIT_MAX: "0",
+      NODE_OPTIONS: process.env.BENCH_NODE_OPTIONS,
+      ...env,
+    },
+    // The log is written, and read by nobody.
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  let ended = false;
+  service.once("exit", () => {
+    ended = true;
+  });
+  const ready = () =>
+    fetch(`http://127.0.0.1:${port}/api/v1/health`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  while (!(await ready())) {
+    if (ended) throw new Error("the service ended before it was ready");
+    await sleep(5);
+  }
+  return { port, process: service, startedIn: performance.now() - started };
+}
+
+export async function startRig(env: NodeJS.ProcessEnv = {}, provider: string[] = []): Promise<Rig> {
+  const database = await startDatabase();
+  const payments = await startScript("provider.ts", ...provider);
+  const service = await startService(database.url, payments.port, env);
+  const sign = (sub: string, role: string) => signTestToken({ sub, role, jti: "bench" }, secret);
+  const staff = await database.sql<{ id: string; role: string }[]>`select id, role from users`;
+  return {
+    port: service.port,
+    databaseUrl: database.url,
+    sql: database.sql,
+    service: service.process,
+    token: (role) => sign(staff.find((user) => user.role === role)!.id, role),
+    customers: async (count) => {
+      const ids = Array.from({ length: count }, () => crypto.randomUUID());
+      await database.sql`
+        insert into users (id, email, role, verified_at)
+        select id, id || '@example.com', 'customer', now() from unnest(${ids}::uuid[]) as id`;
+      return ids.map((id) => ({ id, token: sign(id, "customer") }));
+    },
+    close: async () => {
+      service.process.kill();
+      await once(service.process, "exit");
+      payments.process.kill();
+      await database.close();
+    },
+  };
+}

@@ -75,7 +75,9 @@ export async function startService(databaseUrl: string, providerPort: number, en
       PAYMENT_SERVICE_URL: `http://127.0.0.1:${providerPort}/payments`,
       NOTIFICATION_SERVICE_URL: `http://127.0.0.1:${providerPort}/notifications`,
       RATE_LIMIT_MAX: "0",
-      NODE_OPTIONS: process.env.BENCH_NODE_OPTIONS,
+      // As the image has it.
+      NODE_OPTIONS: `--max-old-space-size=512 --max-semi-space-size=16 ${process.env.BENCH_NODE_OPTIONS ?? ""}`,
+      NODE_COMPILE_CACHE: "node_modules/.cache/node",
       ...env,
     },
     // The log is written, and read by nobody.

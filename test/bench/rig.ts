@@ -2,7 +2,7 @@
 // the service as production runs it.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -34,6 +34,12 @@ export interface Rig {
 export async function startDatabase() {
   const folder = await mkdtemp(join(tmpdir(), "ristretto-bench-"));
   const postgres = await startPostgres(folder, { max_connections: "200" });
+  // A case that fails leaves nobody running.
+  const postmaster = Number(
+    (await readFile(join(folder, "postgres/data/postmaster.pid"), "utf8")).split("\n")[0],
+  );
+  const abandon = () => process.kill(postmaster, "SIGINT");
+  process.once("exit", abandon);
   await migrate(postgres.url);
   const sql = openPool(postgres.url, { name: "bench", max: 4 });
   await seed(sql);
@@ -42,6 +48,7 @@ export async function startDatabase() {
     sql,
     close: async () => {
       await sql.end();
+      process.off("exit", abandon);
       await postgres.stop();
       await rm(folder, { recursive: true, force: true });
     },
@@ -56,6 +63,7 @@ export async function startScript(
   const child = spawn(process.execPath, [join(import.meta.dirname, file), ...args], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  process.once("exit", () => child.kill());
   const [line] = (await once(child.stdout!, "data")) as [Buffer];
   return { port: Number(line), process: child };
 }
@@ -83,6 +91,7 @@ export async function startService(databaseUrl: string, providerPort: number, en
     // The log is written, and read by nobody.
     stdio: ["ignore", "ignore", "inherit"],
   });
+  process.once("exit", () => service.kill());
   let ended = false;
   service.once("exit", () => {
     ended = true;

@@ -121,12 +121,22 @@ function allowedText({ minLength = 0, maxLength = 300, pattern, format }: Schema
 const formats: Record<string, Arbitrary<string>> = {
   uuid: fc.uuid(),
   // Of the years that have four digits, in UTC too.
-  "date-time": fc
-    .tuple(
-      fc.date({ min: new Date("0001-01-02"), max: new Date("9999-12-30T23:59:59Z"), noInvalidDate: true }),
-      fc.constantFrom("Z", "z", "+14:00", "-12:00", "+05:45"),
-    )
-    .map(([date, offset]) => date.toISOString().replace("Z", offset)),
+  "date-time": fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc
+        .tuple(
+          fc.date({
+            min: new Date("0001-01-02"),
+            max: new Date("9999-12-30T23:59:59Z"),
+            noInvalidDate: true,
+          }),
+          fc.constantFrom("Z", "z", "+14:00", "-12:00", "+05:45"),
+        )
+        .map(([date, offset]) => date.toISOString().replace("Z", offset)),
+    },
+    { weight: 1, arbitrary: fc.constantFrom("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z") },
+  ),
   uri: fc.webUrl({ size: "small" }),
   binary: fc.string({ unit: "binary" }),
 };

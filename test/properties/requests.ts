@@ -134,6 +134,7 @@ const sense: Record<string, (draft: Omit<Draft, "body"> & { body?: Body }) => vo
   },
   createPromotion: ({ body }) => sensePromotion(body),
   changePromotion: ({ body }) => sensePromotion(body),
+  readSales: ({ query }) => senseSpan(query),
   checkIdentity: ({ query }) => senseIdentity(query),
   readIdentityByProvider: ({ query }) => senseIdentity(query),
 };
@@ -160,6 +161,11 @@ function senseProduct(body: Body) {
     options: group.options.map(name).map(price),
     min_select: Math.min(group.min_select, group.max_select, group.options.length),
   }));
+}
+
+function senseSpan(query: Draft["query"]) {
+  if (query.from) Object.assign(query, { from: "2026-01-01T00:00:00Z", to: "2026-01-31T00:00:00+01:00" });
+  else if (query.to) query.to = "2026-01-31T00:00:00Z";
 }
 
 function senseIdentity(query: Draft["query"]) {

@@ -11,7 +11,7 @@ import { eventually, openShop, rowsOf } from "../harness.ts";
 import { botToken, type Furnished, furnish } from "./furnish.ts";
 import { allowedDraft, callers, listOperations, type Op, type Sent, waysToBreak, write } from "./requests.ts";
 
-const numRuns = Number(process.env.PROPERTY_RUNS ?? 20);
+const numRuns = Number(process.env.PROPERTY_RUNS ?? 15);
 const settings = { seed: Number(process.env.FC_SEED ?? 1), numRuns };
 const patienceMs = 20_000 + 2_000 * numRuns;
 

@@ -1,9 +1,15 @@
 // Requests, made from the document's operations: what it allows, what makes sense besides, and what it forbids.
 import fc, { type Arbitrary } from "fast-check";
 import type { InjectOptions } from "light-my-request";
-import { dereference, type OpenApi } from "../declared-answers.ts";
+import { dereference, type OpenApi, type Operation } from "../declared-answers.ts";
 import { allowed, forbidden, forbiddenAsText, type Schema, type Source } from "./arbitraries.ts";
 import { type Furnished, png, telegramLogin } from "./furnish.ts";
+
+type Parameter = NonNullable<Operation["parameters"]>[number];
+
+/** A header's name is the same in capitals. */
+const withPlainName = (parameter: Parameter): Parameter =>
+  parameter.in === "header" ? { ...parameter, name: parameter.name.toLowerCase() } : parameter;
 
 /** Every operation of the document, what it refers to looked up. */
 export function listOperations(document: OpenApi) {
@@ -14,7 +20,7 @@ export function listOperations(document: OpenApi) {
       method: method.toUpperCase() as NonNullable<InjectOptions["method"]>,
       path,
       secured: (operation.security ?? []).length > 0,
-      parameters: (operation.parameters ?? []).map(resolve),
+      parameters: (operation.parameters ?? []).map(resolve).map(withPlainName),
       body: operation.requestBody && resolve(operation.requestBody),
       live: Object.values(operation.responses).some(
         (answer) => resolve(answer).content?.["text/event-stream"],
@@ -285,6 +291,9 @@ const codesOf: Record<string, string[]> = {
   "idempotency-key": ["validation_failed", "invalid_idempotency_key"],
 };
 
+// What OAuth clients send besides may be anything.
+const unread = /^\/(grant_type|scope|client_id|client_secret)\b/;
+
 /** Every way to break a request in one place. */
 export function waysToBreak(op: Op, draft: Draft): WayToBreak[] {
   const { resolve } = op;
@@ -313,6 +322,7 @@ export function waysToBreak(op: Op, draft: Draft): WayToBreak[] {
   }
 
   if (!op.body) return ways;
+  const ofRows = op.id === "importProducts" ? ["validation_failed", "import_failed"] : invalid;
   const json = op.body.content["application/json"];
   const headers = (type: string) => ({ ...draft.headers, "content-type": type });
   addRaw("the body is of an unknown type", { headers: headers("text/x-unknown"), payload: "x" }, [
@@ -335,6 +345,6 @@ export function waysToBreak(op: Op, draft: Draft): WayToBreak[] {
       addRaw(`the body is ${payload || "missing"}`, { headers: headers("application/json"), payload });
   if (draft.type === "application/json")
     for (const { how, value } of forbidden(json.schema, draft.body, { resolve, hints: {} }))
-      if (op.body.required || value !== null) add(how, { body: value });
+      if ((op.body.required || value !== null) && !unread.test(how)) add(how, { body: value }, ofRows);
   return ways;
 }

@@ -18,7 +18,7 @@ import { catalogRoutes } from "./catalog/routes.ts";
 import { Category, MenuProduct, Product } from "./catalog/schemas.ts";
 import { type Settings, version } from "./config.ts";
 import type { Pool } from "./db.ts";
-import { ApiError, refuseMalformedHttp, sendProblem, shapeErrors } from "./errors.ts";
+import { ApiError, refuseMalformedHttp, refuseUnknownRoutes, sendProblem, shapeErrors } from "./errors.ts";
 import { openLive } from "./events/live.ts";
 import { eventRoutes } from "./events/routes.ts";
 import { notificationRoutes } from "./notifications/routes.ts";
@@ -107,10 +107,13 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
 
   if (settings.sentryDsn) (await import("./ops/sentry.ts")).reportFailures(app, settings.sentryDsn);
 
+  // Asked without an Origin it says the same; the plugin's own refusal is no problem+json.
+  const preflight = { strictPreflight: false };
   if (settings.corsOrigins.length > 0)
-    await app.register(cors, { origin: settings.corsOrigins, methods, exposedHeaders });
+    await app.register(cors, { origin: settings.corsOrigins, methods, exposedHeaders, ...preflight });
   await refuseUnderPressure(app);
   await limitRequests(app, redis);
+  refuseUnknownRoutes(app);
   const judgeGuess = limitGuesses(app);
   await registerTokens(app, settings.jwtSecrets, settings.accessTokenMinutes);
   await describeApi(app, version);

@@ -142,12 +142,18 @@ export function sendProblem(cause: FastifyError | ApiError, request: FastifyRequ
     .send(JSON.stringify(problem(error, request.id)));
 }
 
+const unknownRoute = ({ method }: FastifyRequest) =>
+  new ApiError("not_found", `There is no ${method} on this path`);
+
 /** Makes every error, unknown routes and Fastify's own included, one problem+json. */
 export function shapeErrors(app: FastifyInstance) {
   app.setErrorHandler(sendProblem);
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(new ApiError("not_found", `There is no ${request.method} on this path`), request, reply),
-  );
+  app.setNotFoundHandler((request, reply) => sendProblem(unknownRoute(request), request, reply));
+}
+
+/** Refuses unknown routes before anything else of the request is judged: Fastify would read the body first. */
+export function refuseUnknownRoutes(app: FastifyInstance) {
+  app.addHook("onRequest", (request, _reply, done) => (request.is404 ? done(unknownRoute(request)) : done()));
 }
 
 /** Answers what is no HTTP at all, or headers that are too large or too slow, for which there is no request yet. */

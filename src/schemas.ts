@@ -11,8 +11,11 @@ export const UserId = Type.String({
 });
 export const Time = Type.String({ format: "date-time", description: "RFC 3339, UTC" });
 export const Cents = Type.Integer({ minimum: 0, description: "Money in cents" });
-export const text = (maxLength: number, options: StringOptions = {}) =>
-  Type.String({ maxLength, ...options });
+/** Text of at most so many characters. */
+export const text = (
+  maxLength: number,
+  options: Pick<StringOptions, "minLength" | "pattern" | "description"> = {},
+) => Type.Unsafe<string>({ [Kind]: "Text", type: "string", maxLength, ...options });
 
 /** Shown to everybody: a web address, or a path on this site; never `javascript:` and its like. */
 export const Link = text(2000, { pattern: "^(https?://\\S+|/\\S*)$" });

@@ -1,20 +1,49 @@
 import { type TSchema, TypeBoxValidatorCompiler } from "@fastify/type-provider-typebox";
-import { FormatRegistry, Kind, OptionalKind, TypeRegistry } from "@sinclair/typebox";
+import { FormatRegistry, Kind, OptionalKind, type StringOptions, TypeRegistry } from "@sinclair/typebox";
 import { DefaultErrorFunction, SetErrorFunction, ValueErrorType } from "@sinclair/typebox/errors";
 import { Value } from "@sinclair/typebox/value";
 import type { FastifySchemaCompiler } from "fastify";
 import { ApiError, type FieldError } from "./errors.ts";
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-// Within what PostgreSQL takes: no year 0, no offset of 15 hours.
-const rfc3339 = /^(?!0000)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-](0\d|1[0-4]):\d\d)$/i;
+// Within what PostgreSQL takes: no offset of 15 hours.
+const rfc3339 =
+  /^(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-](0\d|1[0-4]):[0-5]\d)$/i;
+/** As a time is answered, in UTC, its year has four digits too; PostgreSQL has no year 0. In milliseconds. */
+export const firstTime = Date.parse("0001-01-01T00:00:00Z");
+const lastTime = Date.parse("9999-12-31T23:59:59Z");
+
+function isTime(value: string): boolean {
+  const day = rfc3339.exec(value)?.[1];
+  // Date takes February 30 for March 2.
+  const midnight = new Date(`${day}T00:00:00Z`);
+  if (Number.isNaN(midnight.getTime()) || !midnight.toISOString().startsWith(day!)) return false;
+  const time = Date.parse(value);
+  return time >= firstTime && time <= lastTime;
+}
 
 export const isUuid = (value: string) => uuid.test(value);
 
 FormatRegistry.Set("uuid", isUuid);
-FormatRegistry.Set("date-time", (value) => rfc3339.test(value) && !Number.isNaN(Date.parse(value)));
+FormatRegistry.Set("date-time", isTime);
 FormatRegistry.Set("uri", (value) => /^https?:$/.test(URL.parse(value)?.protocol ?? ""));
 TypeRegistry.Set<{ enum: string[] }>("StringEnum", (schema, value) => schema.enum.includes(value as string));
+
+/**
+ * JSON Schema counts characters; TypeBox's own strings count one beyond the Basic Multilingual Plane, as emoji are,
+ * twice.
+ */
+TypeRegistry.Set<StringOptions>("Text", (schema, value) => textError(schema, value) === undefined);
+
+function textError({ minLength = 0, maxLength = Infinity, pattern }: StringOptions, value: unknown) {
+  if (typeof value !== "string") return "Expected string";
+  // Not taken apart if it is far too long.
+  const length = value.length > 2 * maxLength ? value.length : [...value].length;
+  if (length < minLength) return `Expected string length greater or equal to ${minLength}`;
+  if (length > maxLength) return `Expected string length less or equal to ${maxLength}`;
+  if (pattern && !new RegExp(pattern).test(value)) return `Expected string to match '${pattern}'`;
+  return undefined;
+}
 
 /** Where a nullable schema keeps what it is when it isn't null. */
 export const notNull: unique symbol = Symbol("notNull");
@@ -26,6 +55,7 @@ TypeRegistry.Set<Record<typeof notNull, TSchema>>(
 SetErrorFunction((error) => {
   if (error.errorType !== ValueErrorType.Kind) return DefaultErrorFunction(error);
   if (error.schema[Kind] === "StringEnum") return `Expected one of ${error.schema.enum.join(", ")}`;
+  if (error.schema[Kind] === "Text") return textError(error.schema, error.value)!;
   return `${Value.Errors((error.schema as unknown as Record<typeof notNull, TSchema>)[notNull], error.value).First()?.message}, or null`;
 });
 

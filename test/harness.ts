@@ -12,6 +12,7 @@ import { startWorker } from "../src/jobs.ts";
 import { type Counter, openCounter } from "../src/orders/place.ts";
 import { openRedis } from "../src/redis.ts";
 import type { Role } from "../src/users/queries.ts";
+import { declaredAnswers } from "./declared-answers.ts";
 import { makeUser, type TestUser } from "./factories.ts";
 import { type ProviderStub, startProviderStub } from "./provider-stub.ts";
 
@@ -140,7 +141,7 @@ export async function cloneDatabase(): Promise<string> {
   return postgresUrl.replace(/\/postgres$/, `/${name}`);
 }
 
-async function truncate(sql: Pool) {
+export async function truncate(sql: Pool) {
   await sql`
     truncate users, categories, products, images, promotions, events, graphile_worker._private_jobs cascade`;
 }
@@ -202,29 +203,4 @@ export function expectProblem(response: Response, status: number, code: string) 
     request_id: response.headers["x-request-id"],
   });
   return body;
-}
-
-interface OpenApi {
-  paths: Record<string, Record<string, { responses: Record<string, { description: string }> }>>;
-}
-
-/** Every answer in every test must be one that the OpenAPI document declares, its error code included. */
-function declaredAnswers({ paths }: OpenApi) {
-  const templates = Object.entries(paths).map(([template, operations]) => ({
-    operations,
-    matches: new RegExp(`^${template.replace(/\{[^}]+\}/g, "[^/]+")}$`),
-    template,
-  }));
-  return (method: string, url: string, response: Response) => {
-    const path = url.split("?")[0]!;
-    const found =
-      templates.find(({ template }) => template === path) ??
-      templates.find(({ matches }) => matches.test(path));
-    const operation = found?.operations[method.toLowerCase()];
-    if (!operation) return;
-    const answer = operation.responses[response.statusCode];
-    expect(answer, `${method} ${found.template} declares ${response.statusCode}`).toBeDefined();
-    if (response.statusCode >= 400 && response.headers["content-type"]?.toString().includes("problem"))
-      expect(answer!.description, `${method} ${found.template}`).toContain(`\`${response.json().code}\``);
-  };
 }

@@ -31,6 +31,13 @@ describe("a refusal is a problem", () => {
     expectProblem(await shop.call("DELETE", "/menu"), 404, "not_found");
   });
 
+  test("on an unknown route, before its body is read", async () => {
+    for (const headers of [json, { "content-type": "nonsense" }, {}])
+      expectProblem(await post("/nowhere", "{", headers as typeof json), 404, "not_found");
+    for (const method of ["QUERY", "TRACE"] as never[])
+      expectProblem(await shop.app.inject({ method, url: "/api/v1/menu" }), 404, "not_found");
+  });
+
   test("on a path that is not well-formed", async () => {
     for (const path of ["/products/%", "/%c3%28", "/orders/%zz"])
       expectProblem(await shop.call("GET", path), 400, "validation_failed");
@@ -359,6 +366,13 @@ describe("the OpenAPI document", () => {
 });
 
 describe("CORS_ORIGINS", () => {
+  test("are told to who asks from nowhere too", async () => {
+    const other = await otherShop({ env: { CORS_ORIGINS: "https://shop.example" } });
+    const response = await other.app.inject({ method: "OPTIONS", url: "/api/v1/menu" });
+    expect([response.statusCode, response.body]).toEqual([204, ""]);
+    expect(response.headers["access-control-allow-methods"]).toContain("PATCH");
+  });
+
   const allowed = async (origin: string, env: Record<string, string>) => {
     const other = await otherShop({ env });
     const headers = { origin };

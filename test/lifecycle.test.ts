@@ -1,10 +1,9 @@
 // The service as an operator meets it: npm, real processes, signals.
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, readlink, realpath, rm, symlink } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { connect, createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import {
@@ -20,108 +19,13 @@ import {
 } from "vitest";
 import { openPool, type Pool } from "../src/db.ts";
 import { eventually } from "./harness.ts";
+import { type Env, killIn, killStarted, makeFolder, npm, processesIn, removeFolder, start } from "./npm.ts";
 import { type ProviderStub, startProviderStub } from "./provider-stub.ts";
 
-const project = new URL("..", import.meta.url).pathname;
 const espresso = {
   product_id: "01920000-0000-7000-8000-000000000201",
   variation_id: "01920000-0000-7000-8000-000000000303",
 };
-
-type Env = Record<string, string>;
-
-/** A command of npm: what it has said so far, and the code it ends with. */
-interface Command {
-  pid: number;
-  said: () => string;
-  code: Promise<number | null>;
-}
-
-/** What a test started, to be killed however it ends. */
-const groups = new Set<number>();
-
-function npm(folder: string, script: string, env: Env = {}): Command {
-  const { PATH, HOME, NODE_V8_COVERAGE = "" } = process.env as Env;
-  // A group of its own, as a terminal gives to what it runs.
-  const child: ChildProcess = spawn("npm", ["run", "--silent", script], {
-    cwd: folder,
-    env: { PATH: PATH!, HOME: HOME!, NODE_V8_COVERAGE, PORT: "0", ...env },
-    detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  groups.add(child.pid!);
-  let said = "";
-  for (const stream of [child.stdout!, child.stderr!])
-    stream.setEncoding("utf8").on("data", (chunk: string) => {
-      said += chunk;
-    });
-  return {
-    pid: child.pid!,
-    said: () => said,
-    code: new Promise((resolve) => child.once("exit", resolve)),
-  };
-}
-
-interface Running extends Command {
-  address: string;
-  stop: (signal?: NodeJS.Signals) => Promise<number | null>;
-}
-
-/** `npm start`, once it listens. */
-async function start(folder: string, env: Env = {}): Promise<Running> {
-  const command = npm(folder, "start", env);
-  const ended = command.code.then((code) => {
-    throw new Error(`npm start ended with ${code}: ${command.said()}`);
-  });
-  ended.catch(() => {});
-  const listening = () => /Server listening at (http[^"]+)/.exec(command.said())?.[1];
-  const address = await Promise.race([eventually(listening, 15), ended]);
-  const stop = async (signal: NodeJS.Signals = "SIGTERM") => {
-    process.kill(command.pid, signal);
-    return command.code;
-  };
-  return { ...command, address, stop };
-}
-
-/** A folder with the project in it and no data yet. */
-async function makeFolder(): Promise<string> {
-  const folder = await realpath(await mkdtemp(join(tmpdir(), "ristretto-lifecycle-")));
-  for (const name of ["package.json", "node_modules", "src"])
-    await symlink(join(project, name), join(folder, name));
-  return folder;
-}
-
-/** The processes that work in a folder: npm, node, PostgreSQL. */
-async function processesIn(folder: string): Promise<{ pid: number; name: string }[]> {
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
-  const found = await Promise.all(
-    pids.map(async (pid) => {
-      const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => "");
-      if (cwd !== folder && !cwd.startsWith(`${folder}/`)) return [];
-      const [command = ""] = (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0");
-      return [{ pid: Number(pid), name: basename(command) }];
-    }),
-  );
-  return found.flat();
-}
-
-async function killIn(folder: string, pattern: RegExp) {
-  for (const { pid, name } of await processesIn(folder)) if (pattern.test(name)) kill(pid);
-}
-
-function kill(pid: number) {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // It has ended.
-  }
-}
-
-async function removeFolder(folder: string) {
-  await killIn(folder, /./);
-  await eventually(async () => (await processesIn(folder)).length === 0);
-  await rm(folder, { recursive: true, force: true });
-}
 
 /** Signs in as a seed user; gives a way to call the API. */
 async function signIn(address: string, role: "customer" | "barista") {
@@ -156,10 +60,7 @@ async function health(address: string) {
   return { status: response.status, body: await response.json() };
 }
 
-afterEach(() => {
-  for (const pid of groups) kill(-pid);
-  groups.clear();
-});
+afterEach(killStarted);
 
 describe.skipIf(!existsSync("/proc"))("a shop without settings", () => {
   // One folder for all, so that each test finds the data of the one before.

@@ -527,6 +527,7 @@ describe("reading orders", () => {
       "status=lost",
       "customer_id=1",
       "from=today",
+      "to=2026-02-30T00:00:00Z",
     ])
       expectProblem(await barista.call("GET", `/admin/orders?${query}`), 400, "validation_failed");
     expectProblem(await ann.call("GET", "/admin/orders?limit=0"), 403, "forbidden");

@@ -94,6 +94,7 @@ describe("sales", () => {
       "from=2026-03-02T00:00:00Z&to=2026-03-01T00:00:00Z",
       "from=2026-03-01T00:00:00Z&to=2026-03-01T00:00:00Z",
       "from=2026-01-01T00:00:00Z&to=2026-02-01T00:00:01Z",
+      "to=0001-01-01T00:00:00Z",
     ])
       expectProblem(await manager.call("GET", `/admin/sales?${bad}`), 400, "validation_failed");
     const month = await manager.call("GET", "/admin/sales?from=2026-01-01T00:00:00Z&to=2026-02-01T00:00:00Z");

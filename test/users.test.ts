@@ -72,6 +72,15 @@ describe("a user", () => {
     expect(cleared.updated_at > cleared.created_at).toBe(true);
   });
 
+  test("has a name of a hundred characters, whatever they are", async () => {
+    const { id, call } = await shop.as("customer");
+    const first_name = "🐉".repeat(100);
+    expect((await call("PATCH", "/users/me", { body: { first_name } })).json()).toMatchObject({ first_name });
+    const longer = { first_name: `${first_name}🐉` };
+    expectProblem(await call("PATCH", "/users/me", { body: longer }), 400, "validation_failed");
+    expect(await row(id)).toMatchObject({ first_name });
+  });
+
   test("replaces himself by name and phone number, all three", async () => {
     const { id, call } = await shop.as("customer");
     expect((await call("PUT", "/users/me", { body: person })).json()).toMatchObject({ id, ...person });

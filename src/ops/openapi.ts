@@ -44,7 +44,8 @@ export async function describeApi(app: FastifyInstance, version: string) {
         schema: {
           ...schema,
           security: guard ? [{ bearer: [] }] : [],
-          response: { ...(schema.response as object), ...problemResponses(refusals(route)) },
+          // What a route says of a status itself goes first: /health is no problem when it is not ready.
+          response: { ...problemResponses(refusals(route)), ...(schema.response as object) },
         },
       };
     },

@@ -4,6 +4,7 @@ import { requireManager } from "../auth/guards.ts";
 import { badField } from "../errors.ts";
 import { averageSecondsInStatus } from "../events/queries.ts";
 import { sumRefundsOfOrders } from "../payments/refund-queries.ts";
+import { firstTime } from "../validation.ts";
 import { listHourlySales } from "./queries.ts";
 import { Sales } from "./schemas.ts";
 
@@ -30,7 +31,7 @@ export const salesRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async ({ query }) => {
       const to = query.to ? Date.parse(query.to) : Date.now();
-      const from = query.from ? Date.parse(query.from) : to - 24 * hourMs;
+      const from = query.from ? Date.parse(query.from) : Math.max(firstTime, to - 24 * hourMs);
       if (from >= to) throw badField("/from", "must be before `to`");
       if (to - from > maxSpanMs) throw badField("/from", "must be at most 31 days before `to`");
       const span = { from: new Date(from).toISOString(), to: new Date(to).toISOString() };

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Runs schemathesis as a manager and as a customer, each against a shop of its own that has just been opened. Needs
+# python3 with venv; SCHEMATHESIS_SECONDS is how long each goes on.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+project=$(cd "$here/../.." && pwd)
+seconds=${SCHEMATHESIS_SECONDS:-40}
+
+venv=$project/node_modules/.cache/schemathesis
+if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
+  python3 -m venv --clear "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt"
+  cp "$here/requirements.txt" "$venv/installed.txt"
+fi
+
+folder=
+shop=
+close_shop() {
+  if [ -n "$shop" ]; then kill "$shop" 2>/dev/null && wait "$shop" || true; fi
+  if [ -n "$folder" ]; then rm -rf "$folder"; fi
+  shop= folder=
+}
+trap close_shop EXIT
+
+for user in manager customer; do
+  folder=$(mktemp -d)
+  ln -s "$project/package.json" "$project/node_modules" "$project/src" "$folder"
+  (cd "$folder" && PORT=0 RATE_LIMIT_MAX=0 PAYMENT_TIMEOUT_MS=1000 exec npm start --silent >log 2>&1) &
+  shop=$!
+  for _ in $(seq 300); do
+    address=$(sed -n 's/.*Server listening at \(http[^"]*\).*/\1/p' "$folder/log" 2>/dev/null | head -1)
+    [ -z "$address" ] || break
+    sleep 0.1
+  done
+  [ -n "$address" ] || { cat "$folder/log" >&2; exit 1; }
+
+  echo "as a $user, $seconds s:"
+  # It leaves a cache where it runs. One worker: several crash Python 3.11's compiler now and then.
+  (cd "$folder" && SHOP_USER=$user "$venv/bin/schemathesis" --config-file "$here/schemathesis.toml" \
+    run "$address/docs/json" --max-time "$seconds" --workers 1 --continue-on-failure)
+  close_shop
+done

@@ -251,10 +251,10 @@ describe("a failure of ours", () => {
 });
 
 describe("the operator's pages", () => {
-  test("/ links to docs, menu and health", async () => {
+  test("/ links to documents, menu and health", async () => {
     const { links, ...rest } = (await shop.call("GET", "//")).json();
     expect(rest).toEqual({ name: "Ristretto", version: expect.stringMatching(/^\d+\.\d+\.\d+$/) });
-    for (const link of ["docs", "menu", "health"]) {
+    for (const link of ["docs", "redoc", "menu", "health"]) {
       const response = await shop.app.inject({ url: links[link] });
       expect(response.statusCode, link).toBe(200);
     }

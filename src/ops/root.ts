@@ -26,7 +26,7 @@ export const rootRoute: FastifyPluginAsyncTypebox = async (app) => {
     async () => ({
       name: "Ristretto",
       version,
-      links: { docs: "/docs", menu: `${apiPrefix}/menu`, health: `${apiPrefix}/health` },
+      links: { docs: "/docs", redoc: "/redoc", menu: `${apiPrefix}/menu`, health: `${apiPrefix}/health` },
     }),
   );
 };

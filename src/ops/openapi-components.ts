@@ -92,10 +92,11 @@ export function nameSchemas() {
 /** Takes back what the plugin has copied out of schemas to where they are used: the components say it. */
 export function removeCopies({ requestBody, responses }: Operation) {
   delete requestBody?.description;
-  for (const [status, response] of [["", requestBody], ...Object.entries(responses)] as [string, Response][])
-    for (const media of Object.values(response?.content ?? {})) {
+  for (const media of Object.values(requestBody?.content ?? {})) delete media.example;
+  for (const [status, response] of Object.entries(responses) as [string, Response][])
+    for (const media of Object.values(response.content ?? {})) {
       delete media.example;
-      if (status && media.schema && "$ref" in media.schema) response.description = STATUS_CODES[status]!;
+      if (media.schema && "$ref" in media.schema) response.description = STATUS_CODES[status]!;
     }
 }
 

@@ -3,7 +3,7 @@
 FROM node:24-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --no-audit --no-fund
+RUN npm ci --omit=dev --omit=peer --no-audit --no-fund
 
 FROM node:24-slim
 ENV NODE_ENV=production

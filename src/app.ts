@@ -7,7 +7,6 @@ import { sessionRoutes } from "./auth/session-routes.ts";
 import { signUpRoutes } from "./auth/sign-up-routes.ts";
 import { registerTokens } from "./auth/tokens.ts";
 import { cartRoutes } from "./carts/routes.ts";
-import { Cart, CartItem, CartProblem } from "./carts/schemas.ts";
 import { catalogAdminRoutes } from "./catalog/admin-routes.ts";
 import { categoryRoutes } from "./catalog/category-routes.ts";
 import { imageAdminRoutes, imageRoute } from "./catalog/image-routes.ts";
@@ -15,13 +14,13 @@ import { openImageStore } from "./catalog/images.ts";
 import { importRoutes } from "./catalog/import-routes.ts";
 import type { Menu } from "./catalog/menu-snapshot.ts";
 import { catalogRoutes } from "./catalog/routes.ts";
-import { Category, MenuProduct, Product } from "./catalog/schemas.ts";
 import { type Settings, version } from "./config.ts";
 import type { Pool } from "./db.ts";
 import { ApiError, refuseMalformedHttp, refuseUnknownRoutes, sendProblem, shapeErrors } from "./errors.ts";
 import { openLive } from "./events/live.ts";
 import { eventRoutes } from "./events/routes.ts";
 import { notificationRoutes } from "./notifications/routes.ts";
+import { documentPages } from "./ops/document-pages.ts";
 import { healthRoutes } from "./ops/health.ts";
 import { limitGuesses, limitRequests } from "./ops/limits.ts";
 import { countAnswer, metricsRoute } from "./ops/metrics.ts";
@@ -32,13 +31,11 @@ import { customerOrderRoutes } from "./orders/customer-routes.ts";
 import type { Counter } from "./orders/place.ts";
 import { orderRoutes } from "./orders/routes.ts";
 import { salesRoutes } from "./orders/sales-routes.ts";
-import { Order } from "./orders/schemas.ts";
 import { paymentRoutes } from "./payments/routes.ts";
 import { promotionRoutes } from "./promotions/routes.ts";
 import { staffPageRoutes } from "./staff-page/routes.ts";
 import { identityRoutes } from "./users/identity-routes.ts";
 import { userRoutes } from "./users/routes.ts";
-import { User } from "./users/schemas.ts";
 import { strictValidator } from "./validation.ts";
 
 declare module "fastify" {
@@ -117,10 +114,8 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   const judgeGuess = limitGuesses(app);
   await registerTokens(app, settings.jwtSecrets, settings.accessTokenMinutes);
   await describeApi(app, version);
+  await app.register(documentPages);
 
-  // Those that several rooms answer with.
-  for (const entity of [Product, MenuProduct, Category, Order, Cart, CartItem, CartProblem, User])
-    app.addSchema(entity);
   const store = await openImageStore(settings);
   app.addHook("onClose", async () => store?.close());
   const prefix = settings.apiPrefix;

@@ -1,16 +1,26 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { TSchema } from "@sinclair/typebox";
 import { ApiError } from "./errors.ts";
+import { Nullable } from "./schemas.ts";
 import { isUuid } from "./validation.ts";
 
 /** The query of every list. */
 export const pageQuery = {
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: "Rows in a page, default 20" })),
-  cursor: Type.Optional(Type.String({ description: "`next_cursor` of the page before" })),
+  cursor: Type.Optional(
+    Type.String({ description: "`next_cursor` of the page before; left out, the list begins" }),
+  ),
 };
 
+/** A page of a list, named after what it lists: `OrderPage`. */
 export const Page = <T extends TSchema>(item: T) =>
-  Type.Object({ items: Type.Array(item), next_cursor: Type.Union([Type.String(), Type.Null()]) });
+  Type.Object(
+    {
+      items: Type.Array(item),
+      next_cursor: Nullable(Type.String({ description: "Send it as `cursor`; null on the last page" })),
+    },
+    { title: `${item.title}Page` },
+  );
 
 export interface PageRequest {
   limit: number;

@@ -1,6 +1,6 @@
 import { Type } from "@fastify/type-provider-typebox";
 import { Kind, type Static, type StringOptions, type TSchema, type TUnsafe } from "@sinclair/typebox";
-import { codes } from "./errors.ts";
+import { type Code, codes } from "./errors.ts";
 import { notNull } from "./validation.ts";
 
 export const Id = Type.String({ format: "uuid" });
@@ -37,30 +37,55 @@ export const PhoneNumber = text(32, { pattern: "^\\+?[0-9][0-9 ().-]{3,30}$" });
 export const Nullable = <T extends TSchema>(schema: T): TUnsafe<Static<T> | null> =>
   Type.Unsafe({ ...schema, [Kind]: "Nullable", type: [schema.type, "null"], [notNull]: schema });
 
-/** A plain `{ type: "string", enum }`, which generators turn into real enums. */
-export const OneOf = <const T extends string>(values: readonly T[], options: { description?: string } = {}) =>
-  Type.Unsafe<T>({ [Kind]: "StringEnum", type: "string", enum: [...values], ...options });
+/** A plain `{ type: "string", enum }`, which generators turn into real enums, by the name of its title. */
+export const OneOf = <const T extends string>(
+  values: readonly T[],
+  options: { title?: string; description?: string } = {},
+) => Type.Unsafe<T>({ [Kind]: "StringEnum", type: "string", enum: [...values], ...options });
 
-/** A response by the name of a component: `app.addSchema` holds the schema, the document refers to it. */
-export const ref = <T extends TSchema>(schema: T): TUnsafe<Static<T>> =>
-  Type.Unsafe({ $ref: `${schema.$id}#` });
+/** Any JSON object: what others made, or what is theirs alone. */
+export const JsonObject = Type.Unsafe<Record<string, unknown>>(
+  Type.Object({}, { additionalProperties: true }),
+);
+
+export const ErrorCode = OneOf(Object.keys(codes) as Code[], {
+  title: "ErrorCode",
+  description: "The closed list of reasons. What each means is said with the answers that have it.",
+});
+
+const FieldError = Type.Object(
+  {
+    path: Type.String({ description: "JSON pointer to the field" }),
+    message: Type.String(),
+    row: Type.Optional(Type.Integer({ description: "Of an import: 1 is the first after the header" })),
+  },
+  { title: "FieldError" },
+);
+
+const ProviderRefusal = Type.Object(
+  {
+    status: Nullable(Type.Integer({ description: "Its HTTP status; null if it did not answer" })),
+    message: Type.String(),
+  },
+  {
+    title: "ProviderRefusal",
+    description: "What the payment provider said, as far as a customer may see it",
+  },
+);
 
 export const Problem = Type.Object(
   {
-    type: Type.String(),
-    title: Type.String(),
+    type: Type.String({ description: "A URN of the code" }),
+    title: Type.String({ description: "The status in words" }),
     status: Type.Integer(),
-    code: OneOf(Object.keys(codes)),
-    detail: Type.String(),
-    request_id: Type.String(),
-    errors: Type.Optional(
-      Type.Array(
-        Type.Object(
-          { path: Type.String({ description: "JSON pointer to the field" }), message: Type.String() },
-          { additionalProperties: true },
-        ),
-      ),
+    code: ErrorCode,
+    detail: Type.String({ description: "For whoever reads it; programs read the code" }),
+    request_id: Type.String({ description: "As in the header X-Request-Id, and in our log" }),
+    errors: Type.Optional(Type.Array(FieldError, { description: "Every bad field, where there are such" })),
+    expected_total_cents: Type.Optional(
+      Type.Integer({ description: "Of `total_mismatch`: what the order costs now" }),
     ),
+    provider: Type.Optional(ProviderRefusal),
   },
-  { $id: "Problem", additionalProperties: true, description: "Every answer from 400 up (RFC 9457)" },
+  { title: "Problem", description: "Every answer from 400 up (RFC 9457)" },
 );

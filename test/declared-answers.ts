@@ -14,8 +14,14 @@ export interface Operation {
   security?: object[];
   parameters?: { in: string; name: string; required?: boolean; schema: object }[];
   requestBody?: { required?: boolean; content: Record<string, { schema: object }> };
-  responses: Record<string, { description: string; content?: Record<string, { schema?: object }> }>;
+  responses: Record<
+    string,
+    { description: string; headers?: object; content?: Record<string, { schema?: object }> }
+  >;
 }
+
+/** Those that the document must declare wherever they are sent. */
+const declaredHeaders = ["ETag", "Location", "Idempotent-Replayed", "Retry-After", "WWW-Authenticate"];
 
 /** Gives what a `$ref` into the document stands for, and everything else as it is. */
 export const dereference =
@@ -31,8 +37,8 @@ export const dereference =
   };
 
 /**
- * Takes the document; gives a check of one answer: its status is declared, its error code too, and its body is of the
- * declared type and schema. What is asked of a path or by a method that the document doesn't have is let through.
+ * Takes the document; gives a check of one answer: its status is declared, its error code and headers too, and its body
+ * is of the declared type and schema. What is asked of a path or by a method that the document doesn't have is let through.
  */
 export function declaredAnswers(openapi: OpenApi) {
   // References are into the document, from wherever a schema of it is compiled.
@@ -62,6 +68,13 @@ export function declaredAnswers(openapi: OpenApi) {
     const type = response.headers["content-type"]?.toString().split(";")[0];
     if (type === "application/problem+json")
       expect(answer.description, what).toContain(`\`${response.json().code}\``);
+
+    const sent = declaredHeaders.filter((name) => name.toLowerCase() in response.headers);
+    const may = Object.keys(answer.headers ?? {});
+    expect(may, `${what} ${response.statusCode}`).toEqual(expect.arrayContaining(sent));
+    // Of several refusals under one status, one may have a header that the others don't.
+    if (response.statusCode < 400)
+      expect(sent, `${what} ${response.statusCode}`).toEqual(expect.arrayContaining(may));
 
     if (!answer.content) return expect(response.body, `${what} declares no body`).toBe("");
     expect(Object.keys(answer.content), `${what} declares ${type}`).toContain(type);

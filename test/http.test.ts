@@ -251,10 +251,10 @@ describe("a failure of ours", () => {
 });
 
 describe("the operator's pages", () => {
-  test("/ links to docs, menu and health", async () => {
+  test("/ links to documents, menu and health", async () => {
     const { links, ...rest } = (await shop.call("GET", "//")).json();
     expect(rest).toEqual({ name: "Ristretto", version: expect.stringMatching(/^\d+\.\d+\.\d+$/) });
-    for (const link of ["docs", "menu", "health"]) {
+    for (const link of ["docs", "redoc", "menu", "health"]) {
       const response = await shop.app.inject({ url: links[link] });
       expect(response.statusCode, link).toBe(200);
     }
@@ -347,20 +347,25 @@ describe("the OpenAPI document", () => {
 
   test("has every error code, each within the one shape", async () => {
     const { components } = (await shop.call("GET", "//docs/json")).json();
-    expect(components.schemas.Problem.properties.code.enum).toEqual(Object.keys(codes));
+    expect(components.schemas.ErrorCode.enum).toEqual(Object.keys(codes));
     for (const { method, path, operation } of await operations())
-      for (const [status, response] of Object.entries(operation.responses))
-        if (Number(status) >= 400 && !path.endsWith("/health"))
-          expect(response, `${method} ${path} ${status}`).toMatchObject({
-            content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
-          });
+      for (const [status, response] of Object.entries(operation.responses)) {
+        if (Number(status) < 400 || path.endsWith("/health")) continue;
+        const { $ref } = response as { $ref?: string };
+        expect(
+          $ref ? components.responses[$ref.split("/").at(-1)!] : response,
+          `${method} ${path} ${status}`,
+        ).toMatchObject({
+          content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
+        });
+      }
   });
 
   test("refers to nothing that isn't in it", async () => {
     const { body } = await shop.call("GET", "//docs/json");
-    const { schemas } = JSON.parse(body).components;
-    for (const [, name] of body.matchAll(/"#\/components\/schemas\/([^"]+)"/g))
-      expect(schemas).toHaveProperty(name!);
+    const { components } = JSON.parse(body);
+    for (const [, section, name] of body.matchAll(/"\$ref":"#\/components\/(\w+)\/([^"]+)"/g))
+      expect(components[section!]).toHaveProperty([name!]);
     expect(body).not.toMatch(/"\$ref":"(?!#\/components\/)/);
   });
 });

@@ -4,7 +4,7 @@ import formbody from "@fastify/formbody";
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { ApiError } from "../errors.ts";
 import type { JudgeGuess } from "../ops/limits.ts";
-import { ref, toEmail } from "../schemas.ts";
+import { toEmail } from "../schemas.ts";
 import { signUpByIdentity } from "../users/identities.ts";
 import { findAccountByIdentity } from "../users/identity-queries.ts";
 import { findAccountByEmail } from "../users/queries.ts";
@@ -22,7 +22,6 @@ export const authRoutes: FastifyPluginAsyncTypebox<{ judgeGuess: JudgeGuess }> =
   { judgeGuess },
 ) => {
   await app.register(formbody);
-  app.addSchema(TokenPair);
   app.addHook("onRequest", async (_request, reply) => void reply.header("cache-control", "no-store"));
 
   app.post(
@@ -37,7 +36,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<{ judgeGuess: JudgeGuess }> =
           "After 10 wrong passwords or codes for an account in 15 minutes even the right one is 429.",
         consumes: ["application/x-www-form-urlencoded", "application/json"],
         body: SignIn,
-        response: { 200: ref(TokenPair) },
+        response: { 200: TokenPair },
       },
     },
     async (request) => {
@@ -65,7 +64,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<{ judgeGuess: JudgeGuess }> =
         summary: "Sign in through Telegram, the first time as a new user",
         description: "Takes the fields of the Telegram Login widget as they are.",
         body: TelegramLogin,
-        response: { 200: ref(TokenPair) },
+        response: { 200: TokenPair },
       },
     },
     async (request) => {
@@ -92,7 +91,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<{ judgeGuess: JudgeGuess }> =
           "The token that was sent is good for 20 seconds more, for tabs that refresh at once. Sent again " +
           "after that, it ends the whole session.",
         body: RefreshToken,
-        response: { 200: ref(TokenPair) },
+        response: { 200: TokenPair },
       },
     },
     async (request) => {

@@ -1,34 +1,54 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Email, Id, Nullable, PersonName, PhoneNumber, Time, text } from "../schemas.ts";
+import { Email, Id, Nullable, OneOf, PersonName, PhoneNumber, Time, text } from "../schemas.ts";
 
-// A form of the OAuth password grant, or the same as JSON. What else OAuth clients send is let through, unread.
+// A form of the OAuth password grant, or the same as JSON. What else OAuth clients send is let through, whatever it is.
+const unread = Type.Unknown({ type: "string", description: "Not read: here for OAuth clients that send it" });
+
 export const SignIn = Type.Object(
   {
     username: text(254, { minLength: 1, description: "The email" }),
     password: text(128, { minLength: 1 }),
-    grant_type: Type.Optional(Type.Unknown()),
-    scope: Type.Optional(Type.Unknown()),
-    client_id: Type.Optional(Type.Unknown()),
-    client_secret: Type.Optional(Type.Unknown()),
+    grant_type: Type.Optional(unread),
+    scope: Type.Optional(unread),
+    client_id: Type.Optional(unread),
+    client_secret: Type.Optional(unread),
   },
-  { additionalProperties: false },
+  {
+    title: "SignIn",
+    additionalProperties: false,
+    examples: [{ username: "customer@example.com", password: "customer123" }],
+  },
 );
 
 export const TokenPair = Type.Object(
   {
     access_token: Type.String({ description: "JWT, for `Authorization: Bearer`" }),
-    token_type: Type.Literal("bearer"),
+    token_type: OneOf(["bearer"], { title: "TokenType" }),
     expires_in: Type.Integer({ description: "Seconds that the access token lives" }),
     refresh_token: Type.String({ description: "Opaque; lives for days" }),
   },
-  { $id: "TokenPair" },
+  {
+    title: "TokenPair",
+    examples: [
+      {
+        access_token: "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMTliIn0.c2lnbmF0dXJl",
+        token_type: "bearer",
+        expires_in: 1800,
+        refresh_token: "mBq0Vb1yq0m7Yd5rj0cN1oGxXbqfH3sYw2n8RkTzL4E",
+      },
+    ],
+  },
 );
 export type TokenPair = Static<typeof TokenPair>;
 
 export const RefreshToken = Type.Object(
   { refresh_token: text(200, { minLength: 1 }) },
-  { additionalProperties: false },
+  {
+    title: "RefreshToken",
+    additionalProperties: false,
+    examples: [{ refresh_token: "mBq0Vb1yq0m7Yd5rj0cN1oGxXbqfH3sYw2n8RkTzL4E" }],
+  },
 );
 
 const Password = text(128, {
@@ -46,19 +66,37 @@ export const SignUp = Type.Object(
     last_name: Type.Optional(PersonName),
     phone_number: Type.Optional(PhoneNumber),
   },
-  { additionalProperties: false },
+  {
+    title: "SignUp",
+    additionalProperties: false,
+    examples: [{ email: "ada@example.com", password: "a long password", first_name: "Ada" }],
+  },
 );
 
-export const EmailOnly = Type.Object({ email: Email }, { additionalProperties: false });
+export const EmailOnly = Type.Object(
+  { email: Email },
+  { title: "EmailOnly", additionalProperties: false, examples: [{ email: "ada@example.com" }] },
+);
 
 // Whatever is no code of ours is simply a wrong one.
 const Code = text(20, { minLength: 1, description: "The 6 digits of the message" });
 
-export const Verification = Type.Object({ email: Email, code: Code }, { additionalProperties: false });
+export const Verification = Type.Object(
+  { email: Email, code: Code },
+  {
+    title: "Verification",
+    additionalProperties: false,
+    examples: [{ email: "ada@example.com", code: "483920" }],
+  },
+);
 
 export const PasswordReset = Type.Object(
   { email: Email, code: Code, password: Password },
-  { additionalProperties: false },
+  {
+    title: "PasswordReset",
+    additionalProperties: false,
+    examples: [{ email: "ada@example.com", code: "483920", password: "a new long password" }],
+  },
 );
 
 // Telegram signs lines of `key=value`: a value of two lines could pass for another key.
@@ -67,15 +105,32 @@ const line = (maxLength: number) => text(maxLength, { pattern: "^[^\\n]*$" });
 /** What the Telegram Login widget gives, as it is. */
 export const TelegramLogin = Type.Object(
   {
-    id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
+    id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, format: "int64" }),
     first_name: Type.Optional(line(256)),
     last_name: Type.Optional(line(256)),
     username: Type.Optional(line(64)),
     photo_url: Type.Optional(line(2000)),
-    auth_date: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+    auth_date: Type.Integer({
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      format: "int64",
+      description: "Seconds since 1970",
+    }),
     hash: text(64, { minLength: 1 }),
   },
-  { additionalProperties: false },
+  {
+    title: "TelegramLogin",
+    additionalProperties: false,
+    examples: [
+      {
+        id: 5123456789,
+        first_name: "Ada",
+        username: "ada",
+        auth_date: 1782900000,
+        hash: "5b7d1c5c4c1f0f3d9d3b7a5d2a7b8e6f1c0a9e8d7c6b5a493827160594837261",
+      },
+    ],
+  },
 );
 export type TelegramLogin = Static<typeof TelegramLogin>;
 
@@ -86,6 +141,6 @@ export const Session = Type.Object(
     created_at: Time,
     last_used_at: Time,
   },
-  { $id: "Session", description: "A signed-in device" },
+  { title: "Session", description: "A signed-in device" },
 );
 export type Session = Static<typeof Session>;

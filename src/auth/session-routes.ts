@@ -2,7 +2,7 @@
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { notFound } from "../errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { Id, ref, UserId } from "../schemas.ts";
+import { Id, UserId } from "../schemas.ts";
 import { requireSelfOrManager } from "./guards.ts";
 import { endSession, listSessions } from "./queries.ts";
 import { Session } from "./schemas.ts";
@@ -11,8 +11,6 @@ const tags = ["users"];
 const params = Type.Object({ user_id: UserId });
 
 export const sessionRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  app.addSchema(Session);
-
   app.get(
     "/users/:user_id/sessions",
     {
@@ -24,7 +22,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: "Signed-in devices, newest first",
         params,
         querystring: Type.Object(pageQuery),
-        response: { 200: Page(ref(Session)) },
+        response: { 200: Page(Session) },
       },
     },
     async (request) => {

@@ -2,7 +2,7 @@
 // is answered the same whether or not anybody has it.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import type { JudgeGuess } from "../ops/limits.ts";
-import { ref, toEmail } from "../schemas.ts";
+import { toEmail } from "../schemas.ts";
 import { tellOfUser } from "../users/events.ts";
 import { insertUser, resetPassword, verifyEmail } from "../users/queries.ts";
 import { User } from "../users/schemas.ts";
@@ -34,7 +34,7 @@ export const signUpRoutes: FastifyPluginAsyncTypebox<{ judgeGuess: JudgeGuess }>
         tags,
         summary: "Become a customer; a code to verify the address comes by mail",
         body: SignUp,
-        response: { 201: ref(User) },
+        response: { 201: User },
       },
     },
     async (request, reply) => {
@@ -65,7 +65,7 @@ export const signUpRoutes: FastifyPluginAsyncTypebox<{ judgeGuess: JudgeGuess }>
         summary: "Prove an address by the code that was sent to it",
         description: "A new address (`pending_email`) becomes the one to sign in with.",
         body: Verification,
-        response: { 200: ref(User) },
+        response: { 200: User },
       },
     },
     async (request) => {

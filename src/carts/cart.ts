@@ -6,7 +6,7 @@ import { ApiError, notFound } from "../errors.ts";
 import { insertEvent } from "../events/queries.ts";
 import type { LineStore } from "../orders/place.ts";
 import { priceLine, priceOrder } from "../orders/pricing.ts";
-import type { NewOrderLine, Order } from "../orders/schemas.ts";
+import type { Order, OrderLineInput } from "../orders/schemas.ts";
 import {
   addCartLine,
   type CartLine,
@@ -71,7 +71,13 @@ function priceCartLine(
   return { item: { id, option_ids, ...price }, problems };
 }
 
-const toOrderLine = ({ product_id, variation_id, option_ids, quantity, notes }: CartLine): NewOrderLine => ({
+const toOrderLine = ({
+  product_id,
+  variation_id,
+  option_ids,
+  quantity,
+  notes,
+}: CartLine): OrderLineInput => ({
   product_id,
   ...(variation_id && { variation_id }),
   option_ids,
@@ -111,7 +117,7 @@ const announce = (tx: Db, userId: string, cartId: string) =>
 export async function addToCart(
   tx: Db,
   userId: string,
-  line: NewOrderLine,
+  line: OrderLineInput,
 ): Promise<{ id: string; cartId: string }> {
   const [cart, products] = await Promise.all([lockCart(tx, userId), findProducts(tx, [line.product_id])]);
   const { lines } = priceOrder([line], products, undefined);

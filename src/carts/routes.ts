@@ -3,10 +3,10 @@ import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typ
 import { requireSelfOrManager } from "../auth/guards.ts";
 import { ApiError, notFound } from "../errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { Id, ref, UserId } from "../schemas.ts";
+import { Id, UserId } from "../schemas.ts";
 import { addToCart, changeCart, readCart } from "./cart.ts";
 import { deleteCart, deleteCartLine, deleteCartLines, insertCart, setCartLineQuantity } from "./queries.ts";
-import { Cart, CartItem, CartItemPatch, NewCartItem } from "./schemas.ts";
+import { Cart, CartItem, CartItemInput, CartItemPatch } from "./schemas.ts";
 
 const tags = ["carts"];
 const params = Type.Object({ user_id: UserId });
@@ -23,7 +23,7 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: "Make an empty cart; adding the first item does so too",
         params,
-        response: { 201: ref(Cart) },
+        response: { 201: Cart },
       },
     },
     async (request, reply) => {
@@ -46,7 +46,7 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: "The cart, priced as an order would be now",
         params,
-        response: { 200: ref(Cart) },
+        response: { 200: Cart },
       },
     },
     async (request) => readCart(app.sql, request.params.user_id),
@@ -82,7 +82,7 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: "The cart's lines, newest first",
         params,
         querystring: Type.Object(pageQuery),
-        response: { 200: Page(ref(CartItem)) },
+        response: { 200: Page(CartItem) },
       },
     },
     async (request) => {
@@ -98,14 +98,14 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/users/:user_id/cart/items",
     {
       onRequest: requireSelfOrManager,
-      config: { refuses: ["invalid_item", "sold_out", "quantity_limit"] },
+      config: { refuses: ["invalid_item", "sold_out", "quantity_limit"], sends: ["Location"] },
       schema: {
         operationId: "addCartItem",
         tags,
         summary: "Add a line; the same line again adds its quantity",
         params,
-        body: NewCartItem,
-        response: { 201: ref(CartItem) },
+        body: CartItemInput,
+        response: { 201: CartItem },
       },
     },
     async (request, reply) => {
@@ -152,7 +152,7 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: "One line of the cart",
         params: itemParams,
-        response: { 200: ref(CartItem) },
+        response: { 200: CartItem },
       },
     },
     async (request) => readCartItem(request.params.user_id, request.params.item_id),
@@ -168,7 +168,7 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: "Change a line's quantity; 0 removes it",
         params: itemParams,
         body: CartItemPatch,
-        response: { 200: ref(CartItem), 204: Type.Null({ description: "The line is gone" }) },
+        response: { 200: CartItem, 204: Type.Null({ description: "The line is gone" }) },
       },
     },
     async (request, reply) => {

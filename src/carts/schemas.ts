@@ -1,13 +1,13 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { NewOrderLine } from "../orders/schemas.ts";
-import { Cents, Id, Nullable, OneOf, ref } from "../schemas.ts";
+import { ChosenOption, OrderLineInput } from "../orders/schemas.ts";
+import { Cents, Id, Nullable, OneOf } from "../schemas.ts";
 
-export const NewCartItem = NewOrderLine;
+export const CartItemInput = OrderLineInput;
 
 export const CartItemPatch = Type.Object(
   { quantity: Type.Integer({ minimum: 0, maximum: 100, description: "0 removes the line" }) },
-  { additionalProperties: false },
+  { title: "CartItemPatch", additionalProperties: false, examples: [{ quantity: 3 }] },
 );
 
 export const CartItem = Type.Object(
@@ -18,37 +18,42 @@ export const CartItem = Type.Object(
     option_ids: Type.Array(Id),
     product_name: Nullable(Type.String()),
     variation_name: Nullable(Type.String()),
-    options: Type.Array(Type.Object({ id: Id, name: Type.String(), price_change_cents: Type.Integer() })),
+    options: Type.Array(ChosenOption),
     quantity: Type.Integer(),
     unit_price_cents: Nullable(Cents),
     total_cents: Nullable(Cents),
     notes: Nullable(Type.String()),
   },
-  { $id: "CartItem", description: "Priced as an order would be now; without a price if it can't be had" },
+  { title: "CartItem", description: "Priced as an order would be now; without a price if it can't be had" },
 );
 export type CartItem = Static<typeof CartItem>;
 
 export const problemCodes = ["sold_out", "archived", "invalid_options", "price_changed"] as const;
 
+const CartProblemCode = OneOf(problemCodes, { title: "CartProblemCode" });
+
 export const CartProblem = Type.Object(
-  { item_id: Id, code: OneOf(problemCodes), message: Type.String() },
-  { $id: "CartProblem" },
+  { item_id: Id, code: CartProblemCode, message: Type.String() },
+  { title: "CartProblem" },
 );
 export type CartProblem = Static<typeof CartProblem>;
 
 const cart = {
-  id: Nullable(Id),
-  items: Type.Array(ref(CartItem)),
+  id: Nullable({ ...Id, description: "null before there is one" }),
+  items: Type.Array(CartItem),
   total_cents: Type.Integer({ minimum: 0, description: "Of the lines that can be had" }),
-  problems: Type.Array(ref(CartProblem)),
+  problems: Type.Array(CartProblem),
 };
 
-export const Cart = Type.Object(cart, { $id: "Cart" });
+export const Cart = Type.Object(cart, { title: "Cart" });
 export type Cart = Static<typeof Cart>;
 
-export const ReorderedCart = Type.Object({
-  ...cart,
-  skipped: Type.Array(Type.Object({ product_name: Type.String(), code: OneOf(problemCodes) }), {
-    description: "What can't be had any more",
-  }),
-});
+const SkippedItem = Type.Object(
+  { product_name: Type.String(), code: CartProblemCode },
+  { title: "SkippedItem" },
+);
+
+export const ReorderedCart = Type.Object(
+  { ...cart, skipped: Type.Array(SkippedItem, { description: "What can't be had any more" }) },
+  { title: "ReorderedCart" },
+);

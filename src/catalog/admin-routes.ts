@@ -3,7 +3,7 @@ import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typ
 import { requireManager, requireStaff } from "../auth/guards.ts";
 import { badField, notFound } from "../errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { Id, ref, text } from "../schemas.ts";
+import { Id, text } from "../schemas.ts";
 import { forgetAfterWrites, type Menu } from "./menu-snapshot.ts";
 import {
   changeAvailability,
@@ -15,7 +15,7 @@ import {
   versionTag,
 } from "./product-edit.ts";
 import { findProduct, listProducts } from "./queries.ts";
-import { AvailabilityChange, NewProduct, Product, ProductPatch, ProductReplacement } from "./schemas.ts";
+import { AvailabilityChange, Product, ProductInput, ProductPatch, ProductReplacement } from "./schemas.ts";
 
 const tags = ["catalog admin"];
 const params = Type.Object({ product_id: Id });
@@ -41,7 +41,7 @@ export const catalogAdminRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = asy
           category_id: Type.Optional(Id),
           q: Type.Optional(text(100, { description: "Part of the name" })),
         }),
-        response: { 200: Page(ref(Product)) },
+        response: { 200: Page(Product) },
       },
     },
     async (request) => {
@@ -55,13 +55,13 @@ export const catalogAdminRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = asy
     "/admin/products",
     {
       onRequest: requireManager,
-      config: { refuses: ["name_taken"] },
+      config: { refuses: ["name_taken"], sends: ["ETag", "Location"] },
       schema: {
         operationId: "createProduct",
         tags,
         summary: "Add a product with its variations and option groups",
-        body: NewProduct,
-        response: { 201: ref(Product) },
+        body: ProductInput,
+        response: { 201: Product },
       },
     },
     async (request, reply) => {
@@ -75,14 +75,14 @@ export const catalogAdminRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = asy
     "/admin/products/:product_id",
     {
       onRequest: requireManager,
-      config: { refuses: ["not_found"] },
+      config: { refuses: ["not_found"], sends: ["ETag"] },
       schema: {
         operationId: "readProduct",
         tags,
         summary: "Read a product, an archived one too",
         description: "The ETag is the product's version, for If-Match.",
         params,
-        response: { 200: ref(Product) },
+        response: { 200: Product },
       },
     },
     async (request, reply) => {
@@ -97,7 +97,7 @@ export const catalogAdminRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = asy
     "/admin/products/:product_id",
     {
       onRequest: requireManager,
-      config: { refuses: ["not_found", "name_taken", "stale_version"] },
+      config: { refuses: ["not_found", "name_taken", "stale_version"], sends: ["ETag"] },
       schema: {
         operationId: "changeProduct",
         tags,
@@ -105,7 +105,7 @@ export const catalogAdminRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = asy
         params,
         headers,
         body: ProductPatch,
-        response: { 200: ref(Product) },
+        response: { 200: Product },
       },
     },
     async (request, reply) => {
@@ -120,7 +120,7 @@ export const catalogAdminRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = asy
     "/admin/products/:product_id",
     {
       onRequest: requireManager,
-      config: { refuses: ["not_found", "name_taken", "stale_version"] },
+      config: { refuses: ["not_found", "name_taken", "stale_version"], sends: ["ETag"] },
       schema: {
         operationId: "replaceProduct",
         tags,
@@ -128,7 +128,7 @@ export const catalogAdminRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = asy
         params,
         headers,
         body: ProductReplacement,
-        response: { 200: ref(Product) },
+        response: { 200: Product },
       },
     },
     async (request, reply) => {
@@ -143,7 +143,7 @@ export const catalogAdminRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = asy
     "/admin/products/:product_id/availability",
     {
       onRequest: requireStaff,
-      config: { refuses: ["not_found"] },
+      config: { refuses: ["not_found"], sends: ["ETag"] },
       schema: {
         operationId: "changeAvailability",
         tags,
@@ -151,7 +151,7 @@ export const catalogAdminRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = asy
         description: "With `until` it comes back by itself then.",
         params,
         body: AvailabilityChange,
-        response: { 200: ref(Product) },
+        response: { 200: Product },
       },
     },
     async (request, reply) => {

@@ -5,7 +5,7 @@ import { requireManager } from "../auth/guards.ts";
 import { brokenConstraint, type Db } from "../db.ts";
 import { ApiError, notFound } from "../errors.ts";
 import { insertEvent } from "../events/queries.ts";
-import { Id, ref } from "../schemas.ts";
+import { Id } from "../schemas.ts";
 import {
   archiveCategory,
   countProductsInCategory,
@@ -15,7 +15,7 @@ import {
 } from "./category-queries.ts";
 import { forgetAfterWrites, type Menu } from "./menu-snapshot.ts";
 import { lockMenu } from "./queries.ts";
-import { Category, CategoryPatch, NewCategory } from "./schemas.ts";
+import { Category, CategoryInput, CategoryPatch } from "./schemas.ts";
 
 const tags = ["catalog admin"];
 const params = Type.Object({ category_id: Id });
@@ -27,13 +27,13 @@ export const categoryRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (
     "/admin/categories",
     {
       onRequest: requireManager,
-      config: { refuses: ["name_taken"] },
+      config: { refuses: ["name_taken"], sends: ["Location"] },
       schema: {
         operationId: "createCategory",
         tags,
         summary: "Add a category",
-        body: NewCategory,
-        response: { 201: ref(Category) },
+        body: CategoryInput,
+        response: { 201: Category },
       },
     },
     async (request, reply) => {
@@ -54,7 +54,7 @@ export const categoryRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (
         summary: "Change what is named of a category",
         params,
         body: CategoryPatch,
-        response: { 200: ref(Category) },
+        response: { 200: Category },
       },
     },
     async (request) => {

@@ -14,6 +14,8 @@ import { findProduct } from "./queries.ts";
 const Picture = { schema: { type: "string", format: "binary" } };
 const pictures = Object.fromEntries(imageTypes.map((type) => [type, Picture]));
 
+const UploadedImage = Type.Object({ image_url: Type.String() }, { title: "UploadedImage" });
+
 /** At the root: `image_url` is a path that does not change with the API's prefix. */
 export const imageRoute: FastifyPluginAsyncTypebox<{ store: ImageStore | undefined }> = async (
   app,
@@ -22,7 +24,7 @@ export const imageRoute: FastifyPluginAsyncTypebox<{ store: ImageStore | undefin
   app.get(
     "/images/:name",
     {
-      config: { refuses: ["not_found"] },
+      config: { refuses: ["not_found"], sends: ["ETag"] },
       schema: {
         operationId: "readImage",
         tags: ["catalog"],
@@ -61,7 +63,7 @@ export const imageAdminRoutes: FastifyPluginAsyncTypebox<{
     {
       onRequest: requireManager,
       bodyLimit: maxImageBytes,
-      config: { refuses: ["not_found"] },
+      config: { refuses: ["not_found"], sends: ["ETag"] },
       // The body is bytes, which its content judges, below.
       validatorCompiler: (route) =>
         route.httpPart === "body" ? () => true : strictValidator(route as never),
@@ -72,7 +74,7 @@ export const imageAdminRoutes: FastifyPluginAsyncTypebox<{
         description: "The body is the picture itself, PNG, JPEG or WebP by its content, at most 5 MiB.",
         params: Type.Object({ product_id: Id }),
         body: { content: pictures },
-        response: { 200: Type.Object({ image_url: Type.String() }) },
+        response: { 200: UploadedImage },
       },
     },
     async (request, reply) => {

@@ -6,7 +6,7 @@ import { writeCsv } from "./csv.ts";
 import { importProducts, maxImportBytes } from "./import.ts";
 import { listProductsForExport } from "./import-queries.ts";
 import { forgetAfterWrites, type Menu } from "./menu-snapshot.ts";
-import { ImportResult } from "./schemas.ts";
+import { ImportResult, ImportRow } from "./schemas.ts";
 
 const tags = ["catalog admin"];
 const Csv = Type.String({ description: "name,category,description,base_price_cents,image_url,variations" });
@@ -40,7 +40,8 @@ export const importRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (ap
         body: {
           content: {
             "text/csv": { schema: Csv },
-            "application/json": { schema: Type.Array(Type.Unknown()) },
+            // Each row is judged by itself, so that every bad one is named.
+            "application/json": { schema: Type.Array(Type.Unknown(ImportRow)) },
           },
         },
         response: { 200: ImportResult },

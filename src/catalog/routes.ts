@@ -4,7 +4,7 @@ import { notFound } from "../errors.ts";
 import { productViews } from "../ops/metrics.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
 import { choose, clientHas } from "../representation.ts";
-import { Id, ref } from "../schemas.ts";
+import { Id } from "../schemas.ts";
 import {
   findCategory,
   findProductInCategory,
@@ -21,6 +21,7 @@ export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = asyn
   app.get(
     "/menu",
     {
+      config: { sends: ["ETag"] },
       schema: {
         operationId: "readMenu",
         tags,
@@ -50,7 +51,7 @@ export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = asyn
         tags,
         summary: "Categories, in the order of the menu",
         querystring: Type.Object(pageQuery),
-        response: { 200: Page(ref(Category)) },
+        response: { 200: Page(Category) },
       },
     },
     async (request) => {
@@ -68,7 +69,7 @@ export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = asyn
         tags,
         summary: "A category",
         params,
-        response: { 200: ref(Category) },
+        response: { 200: Category },
       },
     },
     async (request) => {
@@ -88,7 +89,7 @@ export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = asyn
         summary: "A category's products, newest first",
         params,
         querystring: Type.Object(pageQuery),
-        response: { 200: Page(ref(MenuProduct)) },
+        response: { 200: Page(MenuProduct) },
       },
     },
     async (request) => {
@@ -108,7 +109,7 @@ export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = asyn
         tags,
         summary: "A product of a category",
         params: Type.Object({ category_id: Id, product_id: Id }),
-        response: { 200: ref(MenuProduct) },
+        response: { 200: MenuProduct },
       },
     },
     async (request) => {

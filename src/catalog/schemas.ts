@@ -1,34 +1,38 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Id, Link, Nullable, ref, SortOrder, Time, text } from "../schemas.ts";
+import { Id, Link, Nullable, SortOrder, Time, text } from "../schemas.ts";
 
 const maxPriceCents = 100_000;
 const PriceChange = Type.Integer({ minimum: -maxPriceCents, maximum: maxPriceCents });
 const BasePrice = Type.Integer({ minimum: 0, maximum: maxPriceCents });
 const Name = text(100, { minLength: 1, pattern: "\\S" });
 
-export const Option = Type.Object({
-  id: Id,
-  name: Type.String(),
-  price_change_cents: Type.Integer(),
-  available: Type.Boolean(),
-});
+export const Option = Type.Object(
+  { id: Id, name: Type.String(), price_change_cents: Type.Integer(), available: Type.Boolean() },
+  { title: "Option" },
+);
 
-export const OptionGroup = Type.Object({
-  id: Id,
-  name: Type.String(),
-  min_select: Type.Integer(),
-  max_select: Type.Integer(),
-  options: Type.Array(Option),
-});
+export const OptionGroup = Type.Object(
+  {
+    id: Id,
+    name: Type.String(),
+    min_select: Type.Integer(),
+    max_select: Type.Integer(),
+    options: Type.Array(Option),
+  },
+  { title: "OptionGroup", description: "Of its options at least min_select are chosen, at most max_select" },
+);
 
-export const Variation = Type.Object({
-  id: Id,
-  name: Type.String(),
-  price_change_cents: Type.Integer(),
-  price_cents: Type.Integer(),
-  available: Type.Boolean(),
-});
+export const Variation = Type.Object(
+  {
+    id: Id,
+    name: Type.String(),
+    price_change_cents: Type.Integer(),
+    price_cents: Type.Integer({ description: "Of the product in this variation, without options" }),
+    available: Type.Boolean(),
+  },
+  { title: "Variation" },
+);
 
 const menuProduct = {
   id: Id,
@@ -50,11 +54,11 @@ export const Product = Type.Object(
     updated_at: Time,
     archived_at: Nullable(Time),
   },
-  { $id: "Product" },
+  { title: "Product" },
 );
 export type Product = Static<typeof Product>;
 
-export const MenuProduct = Type.Object(menuProduct, { $id: "MenuProduct" });
+export const MenuProduct = Type.Object(menuProduct, { title: "MenuProduct" });
 export type MenuProduct = Static<typeof MenuProduct>;
 
 const menuCategory = {
@@ -66,32 +70,75 @@ const menuCategory = {
 
 export const Category = Type.Object(
   { ...menuCategory, created_at: Time, updated_at: Time },
-  { $id: "Category" },
+  { title: "Category" },
 );
 export type Category = Static<typeof Category>;
 
-export const Menu = Type.Object({
-  currency: Type.String(),
-  categories: Type.Array(Type.Object(menuCategory)),
-  products: Type.Array(ref(MenuProduct)),
-});
+export const Menu = Type.Object(
+  {
+    currency: Type.String({ description: "ISO 4217" }),
+    categories: Type.Array(Type.Object(menuCategory, { title: "MenuCategory" })),
+    products: Type.Array(MenuProduct),
+  },
+  {
+    title: "Menu",
+    examples: [
+      {
+        currency: "EUR",
+        categories: [
+          { id: "0197f3c1-7f00-7a1b-8c2d-3e4f5a6b7c8d", name: "Coffee", description: null, sort_order: 1 },
+        ],
+        products: [
+          {
+            id: "0197f3c2-8a10-7c3e-9a51-2f6b7d0e4a11",
+            name: "Latte",
+            description: "Espresso with steamed milk",
+            category_id: "0197f3c1-7f00-7a1b-8c2d-3e4f5a6b7c8d",
+            image_url: null,
+            base_price_cents: 400,
+            available: true,
+            variations: [
+              {
+                id: "0197f3c2-8a10-7c3e-9a51-2f6b7d0e4a12",
+                name: "Pumpkin Spice",
+                price_change_cents: 50,
+                price_cents: 450,
+                available: true,
+              },
+            ],
+            option_groups: [],
+          },
+        ],
+      },
+    ],
+  },
+);
 
-export const NewCategory = Type.Object(
+export const CategoryInput = Type.Object(
   {
     name: Name,
     description: Type.Optional(Nullable(text(2000))),
     sort_order: Type.Optional(SortOrder),
   },
-  { additionalProperties: false },
+  {
+    title: "CategoryInput",
+    additionalProperties: false,
+    examples: [{ name: "Coffee", description: "Hot and iced", sort_order: 1 }],
+  },
 );
 
-export const CategoryPatch = Type.Partial(NewCategory, { additionalProperties: false, minProperties: 1 });
+export const CategoryPatch = Type.Partial(CategoryInput, {
+  title: "CategoryPatch",
+  additionalProperties: false,
+  minProperties: 1,
+  examples: [{ sort_order: 2 }],
+});
 
 // Rows below a product are matched by `id` when given, else by name.
 
 const OptionInput = Type.Object(
   { id: Type.Optional(Id), name: Name, price_change_cents: PriceChange },
-  { additionalProperties: false },
+  { title: "OptionInput", additionalProperties: false },
 );
 
 const OptionGroupInput = Type.Object(
@@ -102,13 +149,13 @@ const OptionGroupInput = Type.Object(
     max_select: Type.Integer({ minimum: 1, maximum: 20 }),
     options: Type.Array(OptionInput, { minItems: 1, maxItems: 20 }),
   },
-  { additionalProperties: false },
+  { title: "OptionGroupInput", additionalProperties: false },
 );
 export type OptionGroupInput = Static<typeof OptionGroupInput>;
 
 const VariationInput = Type.Object(
   { id: Type.Optional(Id), name: Name, price_change_cents: PriceChange },
-  { additionalProperties: false },
+  { title: "VariationInput", additionalProperties: false },
 );
 export type VariationInput = Static<typeof VariationInput>;
 
@@ -120,7 +167,28 @@ const optionalFields = {
 const variations = Type.Array(VariationInput, { maxItems: 50 });
 const option_groups = Type.Array(OptionGroupInput, { maxItems: 20 });
 
-export const NewProduct = Type.Object(
+const flatWhite = {
+  name: "Flat White",
+  base_price_cents: 420,
+  category_id: "0197f3c1-7f00-7a1b-8c2d-3e4f5a6b7c8d",
+  variations: [
+    { name: "Single", price_change_cents: 0 },
+    { name: "Double", price_change_cents: 80 },
+  ],
+  option_groups: [
+    {
+      name: "Milk",
+      min_select: 0,
+      max_select: 1,
+      options: [
+        { name: "Whole", price_change_cents: 0 },
+        { name: "Oat", price_change_cents: 60 },
+      ],
+    },
+  ],
+};
+
+export const ProductInput = Type.Object(
   {
     name: Name,
     base_price_cents: BasePrice,
@@ -128,15 +196,20 @@ export const NewProduct = Type.Object(
     variations: Type.Optional(variations),
     option_groups: Type.Optional(option_groups),
   },
-  { additionalProperties: false },
+  { title: "ProductInput", additionalProperties: false, examples: [flatWhite] },
 );
 
 export const ProductReplacement = Type.Object(
   { name: Name, base_price_cents: BasePrice, ...optionalFields, variations, option_groups },
-  { additionalProperties: false },
+  { title: "ProductReplacement", additionalProperties: false, examples: [flatWhite] },
 );
 
-export const ProductPatch = Type.Partial(NewProduct, { additionalProperties: false, minProperties: 1 });
+export const ProductPatch = Type.Partial(ProductInput, {
+  title: "ProductPatch",
+  additionalProperties: false,
+  minProperties: 1,
+  examples: [{ base_price_cents: 430 }],
+});
 export type ProductPatch = Static<typeof ProductPatch>;
 
 export const AvailabilityChange = Type.Object(
@@ -146,12 +219,16 @@ export const AvailabilityChange = Type.Object(
     variation_id: Type.Optional(Id),
     option_id: Type.Optional(Id),
   },
-  { additionalProperties: false },
+  {
+    title: "AvailabilityChange",
+    additionalProperties: false,
+    examples: [{ available: false, variation_id: "0197f3c2-8a10-7c3e-9a51-2f6b7d0e4a12" }],
+  },
 );
 
 const ImportedVariation = Type.Object(
   { name: Name, price_change_cents: PriceChange },
-  { additionalProperties: false },
+  { title: "ImportedVariation", additionalProperties: false },
 );
 
 /** A row of an import. What is missing stays as it is. */
@@ -164,14 +241,23 @@ export const ImportRow = Type.Object(
     image_url: Type.Optional(Link),
     variations: Type.Optional(Type.Array(ImportedVariation, { maxItems: 50 })),
   },
-  { additionalProperties: false },
+  {
+    title: "ImportRow",
+    additionalProperties: false,
+    examples: [
+      {
+        name: "Latte",
+        category: "Coffee",
+        base_price_cents: 400,
+        variations: [{ name: "Large", price_change_cents: 80 }],
+      },
+    ],
+  },
 );
 export type ImportRow = Static<typeof ImportRow>;
 
-export const ImportResult = Type.Object({
-  dry_run: Type.Boolean(),
-  rows: Type.Integer(),
-  created: Type.Integer(),
-  updated: Type.Integer(),
-});
+export const ImportResult = Type.Object(
+  { dry_run: Type.Boolean(), rows: Type.Integer(), created: Type.Integer(), updated: Type.Integer() },
+  { title: "ImportResult" },
+);
 export type ImportResult = Static<typeof ImportResult>;

@@ -2,17 +2,7 @@ import { v7 as uuidv7 } from "uuid";
 import type { Db } from "../db.ts";
 import type { Span } from "../orders/queries.ts";
 import type { PageRequest } from "../paging.ts";
-import type { Event } from "./schemas.ts";
-
-export type EventType =
-  | "order.created"
-  | "order.status_changed"
-  | "order.canceled"
-  | "payment.refunded"
-  | "user.created"
-  | "user.verified"
-  | "cart.updated"
-  | "menu.changed";
+import type { Event, EventType } from "./schemas.ts";
 
 interface NewEvent {
   type: EventType;

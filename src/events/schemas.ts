@@ -1,19 +1,61 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Id, Time } from "../schemas.ts";
+import { Order, OrderStatus } from "../orders/schemas.ts";
+import { Id, JsonObject, OneOf, Time } from "../schemas.ts";
 
-/** An event as every sink and stream tells it. */
+const ChangedOrder = Type.Object(
+  { ...Order.properties, from: Type.Optional(OrderStatus), to: Type.Optional(OrderStatus) },
+  { title: "ChangedOrder", description: "The order, with from and to when its status has changed" },
+);
+
+const orderEventTypes = [
+  "order.created",
+  "order.status_changed",
+  "order.canceled",
+  "payment.refunded",
+] as const;
+const eventTypes = [
+  ...orderEventTypes,
+  "user.created",
+  "user.verified",
+  "cart.updated",
+  "menu.changed",
+] as const;
+export type EventType = (typeof eventTypes)[number];
+
+const told = {
+  id: Id,
+  seq: Type.Integer({
+    minimum: 1,
+    format: "int64",
+    description: "Without gaps or repeats, in the order of what happened",
+  }),
+  created_at: Time,
+};
+
+/** What a stream of orders tells. */
+export const OrderEvent = Type.Object(
+  {
+    ...told,
+    type: OneOf(orderEventTypes, { title: "OrderEventType" }),
+    subject_id: Type.String({ format: "uuid", description: "The order" }),
+    data: ChangedOrder,
+  },
+  { title: "OrderEvent" },
+);
+
+/** An event as every sink tells it: of an order, or of something else. */
 export const Event = Type.Object(
   {
-    id: Id,
-    seq: Type.Integer({ minimum: 1, description: "Without gaps or repeats, in the order of what happened" }),
-    type: Type.String(),
+    ...told,
+    type: OneOf(eventTypes, { title: "EventType" }),
     subject_id: Id,
-    created_at: Time,
-    data: Type.Unknown({
-      description: "Of an order's event the order, with from and to when its status changed",
-    }),
+    data: {
+      ...JsonObject,
+      description:
+        "Of an order's event the order, with from and to when its status changed; else the ids concerned",
+    },
   },
-  { $id: "Event" },
+  { title: "Event" },
 );
 export type Event = Static<typeof Event>;

@@ -3,13 +3,11 @@ import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typ
 import { requireManager } from "../auth/guards.ts";
 import { notFound } from "../errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { Id, OneOf, ref } from "../schemas.ts";
+import { Id } from "../schemas.ts";
 import { findNotification, listNotifications, requeueNotification } from "./queries.ts";
-import { Notification, notificationStatuses } from "./schemas.ts";
+import { Notification, NotificationStatus } from "./schemas.ts";
 
 export const notificationRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  app.addSchema(Notification);
-
   app.get(
     "/admin/notifications",
     {
@@ -21,10 +19,10 @@ export const notificationRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: "The ledger of notifications, newest first",
         querystring: Type.Object({
           ...pageQuery,
-          status: Type.Optional(OneOf(notificationStatuses)),
+          status: Type.Optional(NotificationStatus),
           order_id: Type.Optional(Id),
         }),
-        response: { 200: Page(ref(Notification)) },
+        response: { 200: Page(Notification) },
       },
     },
     async (request) => {
@@ -44,7 +42,7 @@ export const notificationRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: "Send a notification again, now",
         description: "Under the same key. One that was sent is left as it is.",
         params: Type.Object({ id: Id }),
-        response: { 202: ref(Notification) },
+        response: { 202: Notification },
       },
     },
     async (request, reply) => {

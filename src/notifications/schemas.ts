@@ -1,24 +1,29 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { statuses } from "../orders/status.ts";
-import { Id, Nullable, OneOf, Time } from "../schemas.ts";
+import { OrderStatus } from "../orders/schemas.ts";
+import { Id, JsonObject, Nullable, OneOf, Time } from "../schemas.ts";
 
 export const notificationStatuses = ["pending", "sent", "failed"] as const;
-export type NotificationStatus = (typeof notificationStatuses)[number];
+export const NotificationStatus = OneOf(notificationStatuses, {
+  title: "NotificationStatus",
+  description: "failed: the last try failed; more may follow",
+});
+export type NotificationStatus = Static<typeof NotificationStatus>;
 
 export const Notification = Type.Object(
   {
     id: Id,
     order_id: Id,
-    order_status: OneOf(statuses),
-    status: OneOf(notificationStatuses, { description: "failed: the last try failed; more may follow" }),
+    order_status: OrderStatus,
+    status: NotificationStatus,
     attempts: Type.Integer(),
-    response: Type.Unknown({
+    response: Nullable({
+      ...JsonObject,
       description: "The provider's last answer, or the error; null before the first try",
     }),
     created_at: Time,
     sent_at: Nullable(Time),
   },
-  { $id: "Notification" },
+  { title: "Notification" },
 );
 export type Notification = Static<typeof Notification>;

@@ -8,12 +8,13 @@ import { isDraining } from "./drain.ts";
 import { knock } from "./knock.ts";
 import { aboutThisProcess, isStalled } from "./pressure.ts";
 
-const Check = OneOf(["ok", "failing"]);
-
-const Health = Type.Object({
-  status: OneOf(["ok", "degraded", "unavailable"]),
-  checks: Type.Record(Type.String(), Check),
-});
+const Health = Type.Object(
+  {
+    status: OneOf(["ok", "degraded", "unavailable"], { title: "HealthStatus" }),
+    checks: Type.Object({}, { additionalProperties: OneOf(["ok", "failing"], { title: "CheckStatus" }) }),
+  },
+  { title: "Health", examples: [{ status: "ok", checks: { database: "ok", migrations: "ok", mail: "ok" } }] },
+);
 
 /** A check that takes longer than this has failed. */
 const patienceMs = 2_000;

@@ -1,72 +1,76 @@
 // The OpenAPI document, made from the very schemas that validate. What each operation refuses is made from what it
 // is: its guard, its inputs, and the codes that its route names.
 import swagger from "@fastify/swagger";
-import swaggerUi from "@fastify/swagger-ui";
 import { OptionalKind, type TSchema } from "@sinclair/typebox";
 import type { FastifyInstance, RouteOptions } from "fastify";
 import type { Guard } from "../auth/guards.ts";
-import { type Code, codes } from "../errors.ts";
+import type { Code } from "../errors.ts";
 import { Problem } from "../schemas.ts";
-import { guardPages } from "./pages.ts";
+import {
+  type Document,
+  declareRefusals,
+  declareSuccesses,
+  nameSchemas,
+  operationsOf,
+  removeCopies,
+  shareParameters,
+} from "./openapi-components.ts";
+import { about, bearer, type SuccessHeader, tags } from "./openapi-text.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
     /** The codes that this route's handler refuses with, beside those that follow from its guard and schema. */
     refuses?: readonly Code[];
+    /** The headers that this route's successes carry, each with the statuses that it belongs to. */
+    sends?: readonly SuccessHeader[];
   }
 }
 
+/** What a route says of itself that the plugin has no word for. */
+interface Facts {
+  optionalBody: boolean;
+  refuses: Set<Code>;
+  sends: readonly SuccessHeader[];
+}
+
 export async function describeApi(app: FastifyInstance, version: string) {
-  app.addSchema(Problem);
-  // Bodies that may be left out, which the plugin has no word for.
-  const optionalBodies = new Set<string | undefined>();
+  const facts = new Map<string, Facts>();
+  const schemas = nameSchemas();
+  schemas.collect(Problem);
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.0",
-      info: {
-        title: "Ristretto",
-        version,
-        description: "The order service of a coffee shop. Money is in cents, times are RFC 3339 in UTC.",
-        license: { name: "MIT", identifier: "MIT" },
-      },
+      info: { title: "Ristretto", version, description: about, license: { name: "MIT", identifier: "MIT" } },
       servers: [{ url: "/", description: "This service" }],
-      components: { securitySchemes: { bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" } } },
-    },
-    refResolver: {
-      buildLocalReference: (json, _base, _fragment, index) => String(json.$id ?? `schema${index}`),
+      tags,
+      components: { securitySchemes: { bearer } },
     },
     transform: ({ schema, url, route }) => {
       if (schema?.hide || !schema) return { schema: { hide: true }, url };
-      const guard = guardOf(route);
-      if ((schema.body as TSchema | undefined)?.[OptionalKind]) optionalBodies.add(schema.operationId);
-      return {
-        url,
-        schema: {
-          ...schema,
-          security: guard ? [{ bearer: [] }] : [],
-          // What a route says of a status itself goes first: /health is no problem when it is not ready.
-          response: { ...problemResponses(refusals(route)), ...(schema.response as object) },
-        },
-      };
+      facts.set(schema.operationId!, {
+        optionalBody: Boolean((schema.body as TSchema | undefined)?.[OptionalKind]),
+        refuses: refusals(route),
+        sends: route.config?.sends ?? [],
+      });
+      schemas.collect(schema);
+      return { url, schema: { ...schema, security: guardOf(route) ? [{ bearer: [] }] : [] } };
     },
-    transformObject: (document) => {
-      if (!("openapiObject" in document)) return document.swaggerObject;
-      const { openapiObject } = document;
-      for (const path of Object.values(openapiObject.paths ?? {}))
-        for (const operation of Object.values(path as Record<string, Operation>))
-          if (optionalBodies.has(operation.operationId)) operation.requestBody!.required = false;
-      return openapiObject;
+    transformObject: (made) => {
+      if (!("openapiObject" in made)) return made.swaggerObject;
+      const document = made.openapiObject as unknown as Document;
+      document.paths = schemas.refer(document.paths);
+      document.components.schemas = schemas.components();
+      for (const operation of operationsOf(document)) {
+        const { optionalBody, refuses, sends } = facts.get(operation.operationId)!;
+        if (optionalBody) operation.requestBody!.required = false;
+        removeCopies(operation);
+        declareSuccesses(document, operation, sends);
+        declareRefusals(document, operation, refuses);
+      }
+      shareParameters(document);
+      return document as never;
     },
   });
-  await app.register(async (pages) => {
-    await guardPages(pages);
-    await pages.register(swaggerUi, { routePrefix: "/docs" });
-  });
-}
-
-interface Operation {
-  operationId?: string;
-  requestBody?: { required: boolean };
 }
 
 /** The guard among a route's hooks, of which plugins may add their own. */
@@ -74,7 +78,7 @@ const guardOf = ({ onRequest }: Pick<RouteOptions, "onRequest">) =>
   [onRequest].flat().find((hook): hook is typeof hook & Guard => hook !== undefined && "refuses" in hook);
 
 /** Every code that a route may answer with. */
-export function refusals(route: Pick<RouteOptions, "onRequest" | "schema" | "config">): Set<Code> {
+function refusals(route: Pick<RouteOptions, "onRequest" | "schema" | "config">): Set<Code> {
   const { body, params, querystring, headers } = route.schema ?? {};
   return new Set<Code>([
     ...(guardOf(route)?.refuses ?? []),
@@ -83,18 +87,4 @@ export function refusals(route: Pick<RouteOptions, "onRequest" | "schema" | "con
     ...(route.config?.refuses ?? []),
     ...(["rate_limited", "internal_error", "unavailable"] as const),
   ]);
-}
-
-function problemResponses(refused: Set<Code>) {
-  const byStatus = new Map<number, Code[]>();
-  for (const code of refused) byStatus.set(codes[code], [...(byStatus.get(codes[code]) ?? []), code]);
-  return Object.fromEntries(
-    [...byStatus].map(([status, list]) => [
-      status,
-      {
-        description: list.map((code) => `\`${code}\``).join(", "),
-        content: { "application/problem+json": { schema: { $ref: "Problem#" } } },
-      },
-    ]),
-  );
 }

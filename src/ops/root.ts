@@ -12,18 +12,21 @@ export const rootRoute: FastifyPluginAsyncTypebox = async (app) => {
         tags: ["operations"],
         summary: "What this is, and where to go on",
         response: {
-          200: Type.Object({
-            name: Type.String(),
-            version: Type.String(),
-            links: Type.Record(Type.String(), Type.String()),
-          }),
+          200: Type.Object(
+            {
+              name: Type.String(),
+              version: Type.String(),
+              links: Type.Object({}, { additionalProperties: Type.String() }),
+            },
+            { title: "ServiceRoot" },
+          ),
         },
       },
     },
     async () => ({
       name: "Ristretto",
       version,
-      links: { docs: "/docs", menu: `${apiPrefix}/menu`, health: `${apiPrefix}/health` },
+      links: { docs: "/docs", redoc: "/redoc", menu: `${apiPrefix}/menu`, health: `${apiPrefix}/health` },
     }),
   );
 };

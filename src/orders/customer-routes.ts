@@ -5,7 +5,7 @@ import { cartStore, readCart, reorder } from "../carts/cart.ts";
 import { ReorderedCart } from "../carts/schemas.ts";
 import { ApiError, notFound } from "../errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { Id, ref, UserId } from "../schemas.ts";
+import { Id, UserId } from "../schemas.ts";
 import { cancelable, cancelOrder } from "./cancel.ts";
 import { readPlacementKey } from "./idempotency.ts";
 import { type Counter, placementRefusals, placeOrder } from "./place.ts";
@@ -24,7 +24,7 @@ export const customerOrderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }
     "/users/:user_id/orders",
     {
       onRequest: requireSelfOrManager,
-      config: { refuses: [...placementRefusals, "cart_empty"] },
+      config: { refuses: [...placementRefusals, "cart_empty"], sends: ["Location", "Idempotent-Replayed"] },
       schema: {
         operationId: "checkOut",
         tags,
@@ -34,7 +34,7 @@ export const customerOrderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }
         params,
         headers: IdempotencyHeader,
         body: Checkout,
-        response: { 200: ref(Order), 201: ref(Order) },
+        response: { 200: Order, 201: Order },
       },
     },
     async (request, reply) => {
@@ -63,7 +63,7 @@ export const customerOrderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }
         summary: "A customer's orders, newest first, without those put away",
         params,
         querystring: Type.Object(pageQuery),
-        response: { 200: Page(ref(Order)) },
+        response: { 200: Page(Order) },
       },
     },
     async (request) => {
@@ -81,7 +81,7 @@ export const customerOrderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }
         tags,
         summary: "One of a customer's orders",
         params: orderParams,
-        response: { 200: ref(Order) },
+        response: { 200: Order },
       },
     },
     async (request) => findOwnOrder(request.params),

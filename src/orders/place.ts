@@ -15,7 +15,7 @@ import { checkPlacement, checkSchedule } from "./fulfillment.ts";
 import { lockNumber, type PlacementKey } from "./idempotency.ts";
 import { priceOrder } from "./pricing.ts";
 import { findOrder, findPlacementFacts, insertPaidOrder, tryLockKey } from "./queries.ts";
-import type { NewOrder, NewOrderLine, Order } from "./schemas.ts";
+import type { Order, OrderInput, OrderLineInput } from "./schemas.ts";
 
 /** The codes of a placement, beside those of its input. */
 export const placementRefusals = [
@@ -39,15 +39,15 @@ export interface Counter extends Till {
 
 export interface Placement extends PlacementKey {
   customerId: string;
-  order: Omit<NewOrder, "items">;
-  items: NewOrderLine[] | LineStore;
+  order: Omit<OrderInput, "items">;
+  items: OrderLineInput[] | LineStore;
   log: FastifyBaseLogger;
 }
 
 /** Where the lines of a placement come from, if not with the request: a cart. */
 export interface LineStore {
   /** Takes the store for this placement and gives its lines; none if there are none, or if another placement has it. */
-  claim: (tx: Db) => Promise<NewOrderLine[]>;
+  claim: (tx: Db) => Promise<OrderLineInput[]>;
   /** In the order's transaction: takes out what was claimed, no more and no less. */
   takeOut: (tx: Db) => Promise<void>;
 }
@@ -136,7 +136,7 @@ export async function placeOrder(
   return placed;
 }
 
-const productIds = (items: NewOrderLine[] = []) => [...new Set(items.map((item) => item.product_id))];
+const productIds = (items: OrderLineInput[] = []) => [...new Set(items.map((item) => item.product_id))];
 
 const keyReused = () =>
   new ApiError("idempotency_key_reused", "This Idempotency-Key was used for another request");

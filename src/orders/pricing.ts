@@ -1,7 +1,7 @@
 // What a line costs, and why it can't be had. Pure: a placement and a cart ask the same question of the same products.
 import type { Product } from "../catalog/schemas.ts";
 import { ApiError, badField, type FieldError } from "../errors.ts";
-import type { NewOrderLine, OrderItem } from "./schemas.ts";
+import type { OrderItem, OrderLineInput } from "./schemas.ts";
 
 /** A line as a receipt will show it, without the id that it gets when it is placed. */
 export type PricedLine = Omit<OrderItem, "id">;
@@ -16,7 +16,7 @@ export type LineProblem = {
 const maxTotalCents = 2_147_483_647;
 
 /** Takes a line and its product, if there is one; gives its price, or every reason why there is none. */
-export function priceLine(line: NewOrderLine, product: Product | undefined): PricedLine | LineProblem[] {
+export function priceLine(line: OrderLineInput, product: Product | undefined): PricedLine | LineProblem[] {
   if (!product || product.archived_at)
     return [
       {
@@ -81,7 +81,7 @@ export function priceLine(line: NewOrderLine, product: Product | undefined): Pri
  * `invalid_item` or `sold_out` with every bad line, `total_mismatch` if `expected` is given and differs, and
  * `validation_failed` for a total that no payment could carry.
  */
-export function priceOrder(lines: NewOrderLine[], products: Product[], expected: number | undefined) {
+export function priceOrder(lines: OrderLineInput[], products: Product[], expected: number | undefined) {
   const byId = new Map(products.map((product) => [product.id, product]));
   const priced: PricedLine[] = [];
   const invalid: FieldError[] = [];

@@ -6,13 +6,13 @@ import { insertEvent } from "../events/queries.ts";
 import { queueNotification } from "../notifications/queries.ts";
 import { countTransition } from "../ops/metrics.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { Id, OneOf, ref } from "../schemas.ts";
+import { Id } from "../schemas.ts";
 import { cancelable, cancelOrder } from "./cancel.ts";
 import { readPlacementKey } from "./idempotency.ts";
 import { type Counter, placementRefusals, placeOrder } from "./place.ts";
 import { findOrder, listOrders, lockOrder, setOrderStatus } from "./queries.ts";
-import { Cancellation, IdempotencyHeader, NewOrder, Order, StatusChange } from "./schemas.ts";
-import { next, statuses } from "./status.ts";
+import { Cancellation, IdempotencyHeader, Order, OrderInput, OrderStatus, StatusChange } from "./schemas.ts";
+import { next } from "./status.ts";
 
 const tags = ["orders"];
 const params = Type.Object({ order_id: Id });
@@ -22,7 +22,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
     "/orders",
     {
       onRequest: requireUser,
-      config: { refuses: placementRefusals },
+      config: { refuses: placementRefusals, sends: ["Location", "Idempotent-Replayed"] },
       schema: {
         operationId: "placeOrder",
         tags,
@@ -31,8 +31,8 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
           "With an Idempotency-Key the request can be sent again safely: the same key and request give the same " +
           "order (200, `Idempotent-Replayed: true`) for 24 hours, and nobody is charged twice.",
         headers: IdempotencyHeader,
-        body: NewOrder,
-        response: { 200: ref(Order), 201: ref(Order) },
+        body: OrderInput,
+        response: { 200: Order, 201: Order },
       },
     },
     async (request, reply) => {
@@ -58,7 +58,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
         tags,
         summary: "An order, for its owner and for staff",
         params,
-        response: { 200: ref(Order) },
+        response: { 200: Order },
       },
     },
     async (request) => {
@@ -80,7 +80,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
         summary: "Move an order one step along: waiting, preparation, ready, delivered",
         params,
         body: StatusChange,
-        response: { 200: ref(Order) },
+        response: { 200: Order },
       },
     },
     async (request) => {
@@ -119,7 +119,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
         description: "Its owner while it is waiting; a manager, with a reason, until it is delivered.",
         params,
         body: Type.Optional(Cancellation),
-        response: { 200: ref(Order) },
+        response: { 200: Order },
       },
     },
     async (request) => {
@@ -151,12 +151,12 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
         summary: "All orders, newest first",
         querystring: Type.Object({
           ...pageQuery,
-          status: Type.Optional(OneOf(statuses)),
+          status: Type.Optional(OrderStatus),
           customer_id: Type.Optional(Id),
           from: Type.Optional(Type.String({ format: "date-time", description: "Placed at or after" })),
           to: Type.Optional(Type.String({ format: "date-time", description: "Placed before" })),
         }),
-        response: { 200: Page(ref(Order)) },
+        response: { 200: Page(Order) },
       },
     },
     async (request) => {

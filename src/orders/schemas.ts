@@ -1,9 +1,11 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Cents, Id, Nullable, OneOf, Time, text } from "../schemas.ts";
+import { Cents, Id, JsonObject, Nullable, OneOf, Time, text } from "../schemas.ts";
 import { statuses } from "./status.ts";
 
-export const NewOrderLine = Type.Object(
+export const OrderStatus = OneOf(statuses, { title: "OrderStatus" });
+
+export const OrderLineInput = Type.Object(
   {
     product_id: Id,
     variation_id: Type.Optional(Id),
@@ -11,9 +13,20 @@ export const NewOrderLine = Type.Object(
     quantity: Type.Integer({ minimum: 1, maximum: 100 }),
     notes: Type.Optional(text(500)),
   },
-  { additionalProperties: false },
+  {
+    title: "OrderLineInput",
+    additionalProperties: false,
+    examples: [
+      {
+        product_id: "0197f3c2-8a10-7c3e-9a51-2f6b7d0e4a11",
+        variation_id: "0197f3c2-8a10-7c3e-9a51-2f6b7d0e4a12",
+        quantity: 2,
+        notes: "extra hot",
+      },
+    ],
+  },
 );
-export type NewOrderLine = Static<typeof NewOrderLine>;
+export type OrderLineInput = Static<typeof OrderLineInput>;
 
 const Address = Type.Object(
   {
@@ -22,24 +35,28 @@ const Address = Type.Object(
     entrance: Type.Optional(text(20)),
     floor: Type.Optional(text(20)),
     apartment: Type.Optional(text(20)),
-    latitude: Type.Optional(Type.Number({ minimum: -90, maximum: 90 })),
-    longitude: Type.Optional(Type.Number({ minimum: -180, maximum: 180 })),
+    latitude: Type.Optional(Type.Number({ minimum: -90, maximum: 90, format: "double" })),
+    longitude: Type.Optional(Type.Number({ minimum: -180, maximum: 180, format: "double" })),
     notes: Type.Optional(text(500)),
   },
-  { additionalProperties: false },
+  { title: "Address", additionalProperties: false },
 );
 
 export const fulfillmentTypes = ["pickup", "dine_in", "delivery"] as const;
 
 export const Fulfillment = Type.Object(
   {
-    type: OneOf(fulfillmentTypes),
+    type: OneOf(fulfillmentTypes, { title: "FulfillmentType" }),
     scheduled_at: Type.Optional(Type.String({ format: "date-time", description: "In the next 14 days" })),
     table: Type.Optional(text(50)),
     address: Type.Optional(Address),
     phone_number: Type.Optional(text(32)),
   },
-  { additionalProperties: false, description: "Default pickup; delivery needs an address" },
+  {
+    title: "Fulfillment",
+    additionalProperties: false,
+    description: "Default pickup; delivery needs an address",
+  },
 );
 export type Fulfillment = Static<typeof Fulfillment>;
 
@@ -51,22 +68,45 @@ export const placementFields = {
       description: "What the customer saw; a different total is refused, uncharged",
     }),
   ),
-  metadata: Type.Optional(
-    Type.Record(Type.String(), Type.Unknown(), { description: "Yours to use; at most 2 KiB of JSON" }),
-  ),
+  // By a name of its own: openapi-generator takes an object that is open, within one that isn't, for both being open.
+  metadata: Type.Optional({
+    ...JsonObject,
+    title: "Metadata",
+    description: "Yours to use; at most 2 KiB of JSON",
+  }),
   notes: Type.Optional(text(1000)),
   fulfillment: Type.Optional(Fulfillment),
 };
 
-export const NewOrder = Type.Object(
-  { items: Type.Array(NewOrderLine, { minItems: 1, maxItems: 50 }), ...placementFields },
-  { additionalProperties: false },
+export const OrderInput = Type.Object(
+  { items: Type.Array(OrderLineInput, { minItems: 1, maxItems: 50 }), ...placementFields },
+  {
+    title: "OrderInput",
+    additionalProperties: false,
+    examples: [
+      {
+        items: [
+          {
+            product_id: "0197f3c2-8a10-7c3e-9a51-2f6b7d0e4a11",
+            variation_id: "0197f3c2-8a10-7c3e-9a51-2f6b7d0e4a12",
+            quantity: 2,
+          },
+        ],
+        total_cents: 900,
+        fulfillment: { type: "dine_in", table: "4" },
+      },
+    ],
+  },
 );
-export type NewOrder = Static<typeof NewOrder>;
+export type OrderInput = Static<typeof OrderInput>;
 
 export const IdempotencyHeader = Type.Object({
   "idempotency-key": Type.Optional(
-    Type.String({ description: "1 to 255 visible ASCII characters; yours alone" }),
+    Type.String({
+      description:
+        "1 to 255 visible ASCII characters, new for each order: the same key and body again give the same order, " +
+        "and nobody is charged twice. See Sending again.",
+    }),
   ),
 });
 
@@ -78,18 +118,26 @@ export const paymentStatuses = [
   "refund_due",
 ] as const;
 
-export const OrderItem = Type.Object({
-  id: Id,
-  product_id: Id,
-  variation_id: Nullable(Id),
-  product_name: Type.String(),
-  variation_name: Nullable(Type.String()),
-  options: Type.Array(Type.Object({ id: Id, name: Type.String(), price_change_cents: Type.Integer() })),
-  quantity: Type.Integer(),
-  unit_price_cents: Cents,
-  total_cents: Cents,
-  notes: Nullable(Type.String()),
-});
+export const ChosenOption = Type.Object(
+  { id: Id, name: Type.String(), price_change_cents: Type.Integer() },
+  { title: "ChosenOption" },
+);
+
+export const OrderItem = Type.Object(
+  {
+    id: Id,
+    product_id: Id,
+    variation_id: Nullable(Id),
+    product_name: Type.String(),
+    variation_name: Nullable(Type.String()),
+    options: Type.Array(ChosenOption),
+    quantity: Type.Integer(),
+    unit_price_cents: Cents,
+    total_cents: Cents,
+    notes: Nullable(Type.String()),
+  },
+  { title: "OrderItem" },
+);
 export type OrderItem = Static<typeof OrderItem>;
 
 export const Order = Type.Object(
@@ -97,17 +145,49 @@ export const Order = Type.Object(
     id: Id,
     number: Type.Integer({ minimum: 1, maximum: 999, description: "Called across the counter" }),
     customer_id: Id,
-    status: OneOf(statuses),
-    payment_status: OneOf(paymentStatuses),
+    status: OrderStatus,
+    payment_status: OneOf(paymentStatuses, { title: "OrderPaymentStatus" }),
     total_cents: Cents,
     items: Type.Array(OrderItem),
     fulfillment: Fulfillment,
-    metadata: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
+    metadata: Nullable(JsonObject),
     notes: Nullable(Type.String()),
     created_at: Time,
     updated_at: Time,
   },
-  { $id: "Order", description: "Names and prices are as they were when it was placed" },
+  {
+    title: "Order",
+    description: "Names and prices are as they were when it was placed",
+    examples: [
+      {
+        id: "0197f3d0-1b2c-7d3e-8f4a-5b6c7d8e9f01",
+        number: 42,
+        customer_id: "0197f3c0-0a1b-7c2d-8e3f-4a5b6c7d8e9f",
+        status: "waiting",
+        payment_status: "paid",
+        total_cents: 900,
+        items: [
+          {
+            id: "0197f3d0-1b2c-7d3e-8f4a-5b6c7d8e9f02",
+            product_id: "0197f3c2-8a10-7c3e-9a51-2f6b7d0e4a11",
+            variation_id: "0197f3c2-8a10-7c3e-9a51-2f6b7d0e4a12",
+            product_name: "Latte",
+            variation_name: "Pumpkin Spice",
+            options: [],
+            quantity: 2,
+            unit_price_cents: 450,
+            total_cents: 900,
+            notes: null,
+          },
+        ],
+        fulfillment: { type: "dine_in", table: "4" },
+        metadata: null,
+        notes: null,
+        created_at: "2026-07-01T08:15:00.000Z",
+        updated_at: "2026-07-01T08:15:00.000Z",
+      },
+    ],
+  },
 );
 export type Order = Static<typeof Order>;
 
@@ -115,37 +195,54 @@ const SalesFigures = {
   orders: Type.Integer({ description: "Those that were not canceled" }),
   canceled: Type.Integer(),
   revenue_cents: Type.Integer({
+    format: "int64",
     description: "The totals of those that were not canceled, before partial refunds",
   }),
 };
 
-const Seconds = Type.Union([Type.Number(), Type.Null()], {
-  description: "Null when no order has left this status",
-});
+const Seconds = Nullable(
+  Type.Number({ format: "double", description: "Null when no order has left this status" }),
+);
 
-export const Sales = Type.Object({
-  from: Time,
-  to: Time,
-  ...SalesFigures,
-  refunded_cents: Type.Integer({
-    description: "Given back, or on the way back, for what revenue_cents counts",
-  }),
-  average_seconds: Type.Object(
-    { waiting: Seconds, preparation: Seconds, ready: Seconds },
-    { description: "How long orders stayed in each status, of those moved on in this span" },
-  ),
-  hours: Type.Array(Type.Object({ starts_at: Time, ...SalesFigures }), {
-    description: "Hours in which something was sold, in order",
-  }),
-});
+const SecondsInStatus = Type.Object(
+  { waiting: Seconds, preparation: Seconds, ready: Seconds },
+  {
+    title: "SecondsInStatus",
+    description: "How long orders stayed in each status, of those moved on in this span",
+  },
+);
+
+const HourOfSales = Type.Object({ starts_at: Time, ...SalesFigures }, { title: "HourOfSales" });
+
+export const Sales = Type.Object(
+  {
+    from: Time,
+    to: Time,
+    ...SalesFigures,
+    refunded_cents: Type.Integer({
+      format: "int64",
+      description: "Given back, or on the way back, for what revenue_cents counts",
+    }),
+    average_seconds: SecondsInStatus,
+    hours: Type.Array(HourOfSales, { description: "Hours in which something was sold, in order" }),
+  },
+  { title: "Sales" },
+);
 export type Sales = Static<typeof Sales>;
 
-export const StatusChange = Type.Object({ status: OneOf(statuses) }, { additionalProperties: false });
+export const StatusChange = Type.Object(
+  { status: OrderStatus },
+  { title: "StatusChange", additionalProperties: false, examples: [{ status: "preparation" }] },
+);
 
 export const Cancellation = Type.Object(
   { reason: Type.Optional(text(500, { minLength: 1, pattern: "\\S" })) },
-  { additionalProperties: false },
+  { title: "Cancellation", additionalProperties: false, examples: [{ reason: "We are out of milk" }] },
 );
 
 /** Checkout of a cart: a placement whose lines are the cart's. */
-export const Checkout = Type.Object(placementFields, { additionalProperties: false });
+export const Checkout = Type.Object(placementFields, {
+  title: "Checkout",
+  additionalProperties: false,
+  examples: [{ total_cents: 900, fulfillment: { type: "pickup" } }],
+});

@@ -4,7 +4,7 @@ import { requireManager } from "../auth/guards.ts";
 import { ApiError, notFound } from "../errors.ts";
 import { findOrder, lockOrder } from "../orders/queries.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { Id, OneOf, ref } from "../schemas.ts";
+import { Id } from "../schemas.ts";
 import { listPayments } from "./queries.ts";
 import {
   balancePayment,
@@ -15,15 +15,12 @@ import {
   rescheduleRefund,
 } from "./refund-queries.ts";
 import { requestRefund } from "./refunds.ts";
-import { NewRefund, Payment, paymentStatuses, Refund, refundStatuses } from "./schemas.ts";
+import { Payment, PaymentStatus, Refund, RefundInput, RefundStatus } from "./schemas.ts";
 
 const tags = ["payments"];
 const params = Type.Object({ order_id: Id });
 
 export const paymentRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  app.addSchema(Payment);
-  app.addSchema(Refund);
-
   app.get(
     "/admin/payments",
     {
@@ -35,10 +32,10 @@ export const paymentRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: "The ledger of charges, newest first",
         querystring: Type.Object({
           ...pageQuery,
-          status: Type.Optional(OneOf(paymentStatuses)),
+          status: Type.Optional(PaymentStatus),
           order_id: Type.Optional(Id),
         }),
-        response: { 200: Page(ref(Payment)) },
+        response: { 200: Page(Payment) },
       },
     },
     async (request) => {
@@ -57,8 +54,8 @@ export const paymentRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: "The ledger of refunds, newest first",
         description: "Also those of charges that no order came of.",
-        querystring: Type.Object({ ...pageQuery, status: Type.Optional(OneOf(refundStatuses)) }),
-        response: { 200: Page(ref(Refund)) },
+        querystring: Type.Object({ ...pageQuery, status: Type.Optional(RefundStatus) }),
+        response: { 200: Page(Refund) },
       },
     },
     async (request) => {
@@ -77,8 +74,8 @@ export const paymentRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: "Give a part or the rest of an order's payment back",
         params,
-        body: NewRefund,
-        response: { 201: ref(Refund) },
+        body: RefundInput,
+        response: { 201: Refund },
       },
     },
     async (request, reply) => {
@@ -103,7 +100,7 @@ export const paymentRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: "An order's refunds, newest first",
         params,
         querystring: Type.Object(pageQuery),
-        response: { 200: Page(ref(Refund)) },
+        response: { 200: Page(Refund) },
       },
     },
     async (request) => {
@@ -125,7 +122,7 @@ export const paymentRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: "Send a refund again, now",
         params: Type.Object({ order_id: Id, refund_id: Id }),
-        response: { 202: ref(Refund) },
+        response: { 202: Refund },
       },
     },
     async (request, reply) => {

@@ -1,6 +1,6 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Cents, Id, Nullable, OneOf, Time, text } from "../schemas.ts";
+import { Cents, Id, JsonObject, Nullable, OneOf, Time, text } from "../schemas.ts";
 
 export const paymentStatuses = [
   "pending",
@@ -11,7 +11,13 @@ export const paymentStatuses = [
   "refunded",
   "refund_due",
 ] as const;
-export type PaymentStatus = (typeof paymentStatuses)[number];
+export const PaymentStatus = OneOf(paymentStatuses, { title: "PaymentStatus" });
+export type PaymentStatus = Static<typeof PaymentStatus>;
+
+const ProviderResponse = Nullable({
+  ...JsonObject,
+  description: "The provider's last answer (status, headers, body), or the error; null before there is one",
+});
 
 export const Payment = Type.Object(
   {
@@ -20,19 +26,22 @@ export const Payment = Type.Object(
     customer_id: Id,
     amount_cents: Cents,
     refunded_cents: Cents,
-    status: OneOf(paymentStatuses),
-    response: Type.Unknown({
-      description: "The provider's last answer, or the error; null before there is one",
-    }),
+    status: PaymentStatus,
+    response: ProviderResponse,
     created_at: Time,
     updated_at: Time,
   },
-  { $id: "Payment" },
+  { title: "Payment" },
 );
 export type Payment = Static<typeof Payment>;
 
 export const refundStatuses = ["pending", "succeeded", "failed", "due"] as const;
-export type RefundStatus = (typeof refundStatuses)[number];
+export const RefundStatus = OneOf(refundStatuses, {
+  title: "RefundStatus",
+  description:
+    "pending: being sent. failed: the provider knows of no such charge. due: a human has to give it back",
+});
+export type RefundStatus = Static<typeof RefundStatus>;
 
 export const Refund = Type.Object(
   {
@@ -40,28 +49,27 @@ export const Refund = Type.Object(
     payment_id: Id,
     order_id: Nullable(Id),
     amount_cents: Cents,
-    status: OneOf(refundStatuses, {
-      description:
-        "pending: being sent. failed: the provider knows of no such charge. due: a human has to give it back",
-    }),
+    status: RefundStatus,
     reason: Type.String(),
     attempts: Type.Integer(),
-    response: Type.Unknown({
-      description: "The provider's last answer, or the error; null before there is one",
-    }),
+    response: ProviderResponse,
     created_at: Time,
     updated_at: Time,
   },
-  { $id: "Refund" },
+  { title: "Refund" },
 );
 export type Refund = Static<typeof Refund>;
 
-export const NewRefund = Type.Object(
+export const RefundInput = Type.Object(
   {
     amount_cents: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 2_147_483_647, description: "Default: all that is left" }),
     ),
     reason: text(500, { minLength: 1, pattern: "\\S" }),
   },
-  { additionalProperties: false },
+  {
+    title: "RefundInput",
+    additionalProperties: false,
+    examples: [{ amount_cents: 450, reason: "One latte was cold" }],
+  },
 );

@@ -1,6 +1,6 @@
 import type { Db } from "../db.ts";
 import type { PageRequest } from "../paging.ts";
-import type { NewPromotion, Promotion, PromotionPatch } from "./schemas.ts";
+import type { Promotion, PromotionInput, PromotionPatch } from "./schemas.ts";
 
 const columns = (sql: Db) =>
   sql`id, title, description, image_url, link_url, sort_order, starts_at, ends_at, created_at, updated_at`;
@@ -35,7 +35,7 @@ export async function findPromotion(sql: Db, id: string): Promise<Promotion | un
   return promotion;
 }
 
-export async function insertPromotion(sql: Db, id: string, fields: NewPromotion): Promise<Promotion> {
+export async function insertPromotion(sql: Db, id: string, fields: PromotionInput): Promise<Promotion> {
   const [promotion] = await sql<Promotion[]>`
     insert into promotions ${sql({ id, ...fields } as never)} returning ${columns(sql)}`;
   return promotion!;

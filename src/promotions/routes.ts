@@ -5,7 +5,7 @@ import { requireManager } from "../auth/guards.ts";
 import { brokenConstraint } from "../db.ts";
 import { badField, notFound } from "../errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { Id, ref } from "../schemas.ts";
+import { Id } from "../schemas.ts";
 import {
   archivePromotion,
   findPromotion,
@@ -14,14 +14,12 @@ import {
   listPromotions,
   updatePromotion,
 } from "./queries.ts";
-import { NewPromotion, Promotion, PromotionPatch } from "./schemas.ts";
+import { Promotion, PromotionInput, PromotionPatch } from "./schemas.ts";
 
 const tags = ["promotions"];
 const params = Type.Object({ promotion_id: Id });
 
 export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  app.addSchema(Promotion);
-
   app.get(
     "/promotions",
     {
@@ -31,7 +29,7 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: "The promotions of now, by sort_order",
         querystring: Type.Object(pageQuery),
-        response: { 200: Page(ref(Promotion)) },
+        response: { 200: Page(Promotion) },
       },
     },
     async (request) => {
@@ -50,7 +48,7 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: "All promotions, past and coming ones too, newest first",
         querystring: Type.Object(pageQuery),
-        response: { 200: Page(ref(Promotion)) },
+        response: { 200: Page(Promotion) },
       },
     },
     async (request) => {
@@ -63,12 +61,13 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/admin/promotions",
     {
       onRequest: requireManager,
+      config: { sends: ["Location"] },
       schema: {
         operationId: "createPromotion",
         tags,
         summary: "Add a promotion",
-        body: NewPromotion,
-        response: { 201: ref(Promotion) },
+        body: PromotionInput,
+        response: { 201: Promotion },
       },
     },
     async (request, reply) => {
@@ -88,7 +87,7 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: "A promotion",
         params,
-        response: { 200: ref(Promotion) },
+        response: { 200: Promotion },
       },
     },
     async (request) => {
@@ -109,7 +108,7 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: "Change what is named of a promotion; null empties",
         params,
         body: PromotionPatch,
-        response: { 200: ref(Promotion) },
+        response: { 200: Promotion },
       },
     },
     async (request) => {

@@ -15,11 +15,11 @@ export const Promotion = Type.Object(
     created_at: Time,
     updated_at: Time,
   },
-  { $id: "Promotion" },
+  { title: "Promotion" },
 );
 export type Promotion = Static<typeof Promotion>;
 
-export const NewPromotion = Type.Object(
+export const PromotionInput = Type.Object(
   {
     title: text(200, { minLength: 1, pattern: "\\S" }),
     description: Type.Optional(Nullable(text(2000))),
@@ -29,9 +29,20 @@ export const NewPromotion = Type.Object(
     starts_at: Type.Optional(Nullable(Time)),
     ends_at: Type.Optional(Nullable(Time)),
   },
-  { additionalProperties: false },
+  {
+    title: "PromotionInput",
+    additionalProperties: false,
+    examples: [
+      { title: "Happy hour", description: "Iced coffee at half price", ends_at: "2026-08-01T18:00:00Z" },
+    ],
+  },
 );
-export type NewPromotion = Static<typeof NewPromotion>;
+export type PromotionInput = Static<typeof PromotionInput>;
 
-export const PromotionPatch = Type.Partial(NewPromotion, { additionalProperties: false, minProperties: 1 });
+export const PromotionPatch = Type.Partial(PromotionInput, {
+  title: "PromotionPatch",
+  additionalProperties: false,
+  minProperties: 1,
+  examples: [{ ends_at: null }],
+});
 export type PromotionPatch = Static<typeof PromotionPatch>;

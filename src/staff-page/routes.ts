@@ -29,7 +29,7 @@ const bareImport = /(\bfrom\s*)"(preact|preact\/hooks|htm)"/g;
 /** Serves the page: at /admin, with each of its files below. */
 export async function staffPageRoutes(app: FastifyInstance) {
   // A product's picture may be anywhere on the web; one that is about to be uploaded is a blob.
-  await guardPages(app, ["https:", "blob:"]);
+  await guardPages(app, { imgSrc: ["https:", "blob:"] });
   const { production, apiPrefix, currency } = app.settings;
 
   for (const [path, file] of await listFiles()) {

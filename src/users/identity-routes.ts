@@ -5,7 +5,7 @@ import { TelegramLogin } from "../auth/schemas.ts";
 import { proveTelegramLogin, requireTelegram } from "../auth/telegram.ts";
 import { ApiError, badField, notFound } from "../errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { Id, OneOf, ref, text, UserId } from "../schemas.ts";
+import { Id, text, UserId } from "../schemas.ts";
 import {
   canSignIn,
   deleteIdentity,
@@ -14,21 +14,19 @@ import {
   listIdentities,
 } from "./identity-queries.ts";
 import { lockUsers } from "./queries.ts";
-import { Identity, providers } from "./schemas.ts";
+import { Identity, IdentityCheck, IdentityProvider } from "./schemas.ts";
 import { refuseTaken } from "./taken.ts";
 
 const tags = ["users"];
 const params = Type.Object({ user_id: UserId });
 
 const identityQuery = Type.Object({
-  provider: Type.Optional(OneOf(providers)),
+  provider: Type.Optional(IdentityProvider),
   provider_id: Type.Optional(text(64, { minLength: 1 })),
   username: Type.Optional(text(64, { minLength: 1 })),
 });
 
 export const identityRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  app.addSchema(Identity);
-
   app.get(
     "/users/check-identity",
     {
@@ -38,7 +36,7 @@ export const identityRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: "Whether anybody has an identity",
         querystring: identityQuery,
-        response: { 200: Type.Object({ status: OneOf(["registered", "not_registered"]) }) },
+        response: { 200: IdentityCheck },
       },
     },
     async (request) => {
@@ -57,7 +55,7 @@ export const identityRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: "An identity, and so whose it is",
         querystring: identityQuery,
-        response: { 200: ref(Identity) },
+        response: { 200: Identity },
       },
     },
     async (request) => {
@@ -78,7 +76,7 @@ export const identityRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: "The identities of a user, newest first",
         params,
         querystring: Type.Object(pageQuery),
-        response: { 200: Page(ref(Identity)) },
+        response: { 200: Page(Identity) },
       },
     },
     async (request) => {
@@ -100,7 +98,7 @@ export const identityRoutes: FastifyPluginAsyncTypebox = async (app) => {
         description: "Takes the fields of the Telegram Login widget as they are.",
         params,
         body: TelegramLogin,
-        response: { 201: ref(Identity) },
+        response: { 201: Identity },
       },
     },
     async (request, reply) => {

@@ -10,18 +10,17 @@ import type { Db } from "../db.ts";
 import { ApiError, notFound } from "../errors.ts";
 import { hasOpenOrders } from "../orders/queries.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { OneOf, ref, text, toEmail, UserId } from "../schemas.ts";
+import { text, toEmail, UserId } from "../schemas.ts";
 import {
   eraseUser,
   findAccountByEmail,
   findUser,
   listUsers,
   lockUsers,
-  roles,
   setPendingEmail,
   updateUser,
 } from "./queries.ts";
-import { providers, User, UserPatch, UserReplacement } from "./schemas.ts";
+import { IdentityProvider, Role, User, UserPatch, UserReplacement } from "./schemas.ts";
 import { refuseTaken } from "./taken.ts";
 
 const tags = ["users"];
@@ -40,12 +39,12 @@ export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
         querystring: Type.Object({
           ...pageQuery,
           email: Type.Optional(text(254)),
-          role: Type.Optional(OneOf(roles)),
-          provider: Type.Optional(OneOf(providers)),
+          role: Type.Optional(Role),
+          provider: Type.Optional(IdentityProvider),
           provider_id: Type.Optional(text(64)),
           username: Type.Optional(text(64, { description: "The name at the provider" })),
         }),
-        response: { 200: Page(ref(User)) },
+        response: { 200: Page(User) },
       },
     },
     async (request) => {
@@ -67,7 +66,7 @@ export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: "A user, for himself and for managers",
         params,
-        response: { 200: ref(User) },
+        response: { 200: User },
       },
     },
     async (request) => {
@@ -87,11 +86,11 @@ export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: "Change what is given",
         description:
-          "A new email gets a code, and is `pending_email` until `POST /auth/verify` has proved it; the old " +
+          "A role is changed by managers, and never their own. A new email gets a code, and is `pending_email` until `POST /auth/verify` has proved it; the old " +
           "one signs in until then.",
         params,
         body: UserPatch,
-        response: { 200: ref(User) },
+        response: { 200: User },
       },
     },
     editUser,
@@ -108,7 +107,7 @@ export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
         summary: "Replace name and phone number",
         params,
         body: UserReplacement,
-        response: { 200: ref(User) },
+        response: { 200: User },
       },
     },
     editUser,

@@ -3,6 +3,8 @@ import type { Static } from "@sinclair/typebox";
 import { Email, Id, Nullable, OneOf, PersonName, PhoneNumber, Time } from "../schemas.ts";
 import { roles } from "./queries.ts";
 
+export const Role = OneOf(roles, { title: "Role" });
+
 export const User = Type.Object(
   {
     id: Id,
@@ -10,7 +12,7 @@ export const User = Type.Object(
     pending_email: Nullable(
       Type.String({ description: "The address to sign in with once `POST /auth/verify` has proved it" }),
     ),
-    role: OneOf(roles),
+    role: Role,
     first_name: Nullable(Type.String()),
     last_name: Nullable(Type.String()),
     phone_number: Nullable(Type.String()),
@@ -18,7 +20,7 @@ export const User = Type.Object(
     created_at: Time,
     updated_at: Time,
   },
-  { $id: "User" },
+  { title: "User" },
 );
 export type User = Static<typeof User>;
 
@@ -29,26 +31,43 @@ const person = {
 };
 const account = {
   email: Type.Optional(Email),
-  role: Type.Optional(OneOf(roles, { description: "Managers change it, and never their own" })),
+  role: Type.Optional(Role),
 };
 
-export const UserReplacement = Type.Object({ ...person, ...account }, { additionalProperties: false });
+export const UserReplacement = Type.Object(
+  { ...person, ...account },
+  {
+    title: "UserReplacement",
+    additionalProperties: false,
+    examples: [{ first_name: "Ada", last_name: "Lovelace", phone_number: null }],
+  },
+);
 
-export const UserPatch = Type.Partial(UserReplacement, { additionalProperties: false, minProperties: 1 });
+export const UserPatch = Type.Partial(UserReplacement, {
+  title: "UserPatch",
+  additionalProperties: false,
+  minProperties: 1,
+  examples: [{ phone_number: "+44 20 7946 0958" }],
+});
 export type UserPatch = Static<typeof UserPatch>;
 
-export const providers = ["telegram"] as const;
-export type Provider = (typeof providers)[number];
+export const IdentityProvider = OneOf(["telegram"], { title: "IdentityProvider" });
+export type Provider = Static<typeof IdentityProvider>;
 
 export const Identity = Type.Object(
   {
     id: Id,
     user_id: Id,
-    provider: OneOf(providers),
+    provider: IdentityProvider,
     provider_id: Type.String(),
     username: Nullable(Type.String()),
     created_at: Time,
   },
-  { $id: "Identity", description: "A way to sign in that someone else vouches for" },
+  { title: "Identity", description: "A way to sign in that someone else vouches for" },
 );
 export type Identity = Static<typeof Identity>;
+
+export const IdentityCheck = Type.Object(
+  { status: OneOf(["registered", "not_registered"], { title: "IdentityStatus" }) },
+  { title: "IdentityCheck" },
+);

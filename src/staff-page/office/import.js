@@ -17,6 +17,9 @@ import { splitCsv } from "./csv.js";
  */
 /** @typedef {{ result: ImportResult } | { problem: ApiProblem, again?: () => Promise<void> }} Outcome */
 
+/** The API's limit. Known here: a browser that is refused in the middle of sending may not hear why. */
+const maxImportBytes = 2 * 1024 * 1024;
+
 /** Rows that are shown at once: each has six cells. */
 const rowsShown = 100;
 
@@ -49,6 +52,8 @@ export function View() {
 
   /** @param {File} file */
   async function choose(file) {
+    latest.current = undefined;
+    if (file.size > maxImportBytes) return refuse("body_too_large");
     setTrying(file.name);
     setOutcome(undefined);
     try {
@@ -58,13 +63,16 @@ export function View() {
       const lines = type === "text/csv" ? splitCsv(new TextDecoder().decode(bytes)) : [];
       await send({ name: file.name, body: new Blob([bytes], { type }), lines }, true);
     } catch (error) {
+      // Taken away, or changed, since it was chosen.
       if (!(error instanceof DOMException)) throw error;
-      setTrying("");
-      setSource(undefined);
-      setOutcome({
-        problem: new ApiProblem({ status: 0, code: "unreadable", detail: `${file.name} can't be read.` }),
-      });
+      refuse("unreadable");
     }
+  }
+  /** Before it is sent. @param {"body_too_large" | "unreadable"} code */
+  function refuse(code) {
+    setTrying("");
+    setSource(undefined);
+    setOutcome({ problem: new ApiProblem({ status: 0, code, detail: "The file can't be read." }) });
   }
   const check = () =>
     send(
@@ -134,7 +142,7 @@ function Summary({ outcome, source, onImport }) {
         <div><dt>New products</dt><dd>${created}</dd></div>
         <div><dt>Changed</dt><dd>${updated}</dd></div>
       </dl>
-      ${dry_run ? html`<p>Nothing has been changed yet.</p><${Button} class="primary" onPress=${onImport}>Import ${rows} rows<//>` : html`<p><a class="button" href="#/products">Look at the products</a></p>`}
+      ${dry_run ? html`<p>Nothing has been changed yet.</p><${Button} class="primary" onPress=${onImport}>Import ${rows === 1 ? "the row" : `${rows} rows`}<//>` : html`<p><a class="button" href="#/products">Look at the products</a></p>`}
     </div>
   `;
 }

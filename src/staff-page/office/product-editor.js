@@ -36,6 +36,10 @@ import { Picture } from "./product-picture.js";
 /** As many as the API takes: variations of a product, its groups, options of a group. */
 const most = { variations: 50, option_groups: 20, options: 20 };
 
+/** The API's limit. Known here: a browser that is refused in the middle of sending may not hear why. */
+const maxImageBytes = 5 * 1024 * 1024;
+const tooLarge = new ApiProblem({ status: 413, code: "body_too_large", detail: "The picture is too large" });
+
 /**
  * @param {object} props
  * @param {string | undefined} props.id undefined: a new one
@@ -128,6 +132,7 @@ function ProductForm({ read, begin = emptyDraft, categories, back }) {
   async function save() {
     const sent = draft;
     try {
+      if (file && file.size > maxImageBytes) throw tooLarge;
       const saved = product ? await saveChanges(product, sent) : await create(sent);
       const shown = file ? await upload(saved, file) : saved;
       if (shown !== saved) adopt(shown, sent);

@@ -28,11 +28,12 @@ export function View() {
     try {
       await call("DELETE", `/admin/promotions/${id}`);
       say(`${title} is deleted`);
-      await pages.reload();
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
-      warn(`${title} is still there. ${error.message}`);
+      if (error.code !== "not_found") return warn(`${title} is still there. ${error.message}`);
+      say(`Somebody has deleted ${title} already`);
     }
+    await pages.reload();
   }
 
   return html`

@@ -39,6 +39,7 @@ export function Rows({ what, rows, onRows, blank, max, children }) {
   function move(from, to) {
     const row = /** @type {Row} */ (rows[from]);
     if (to < 0 || to >= rows.length) return;
+    // Not every browser moves an element with its focus.
     focusNext.current = `[data-row="${row.key}"] > .row-tools [data-to=${to < from ? "up" : "down"}]`;
     onRows(rows.toSpliced(from, 1).toSpliced(to, 0, row));
     whisper(`${called(row)} is number ${to + 1} of ${rows.length} now`);

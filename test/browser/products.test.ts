@@ -259,15 +259,15 @@ describe.skipIf(noBrowser)("the office's products", () => {
     await page.locator(":focus").and(told).waitFor();
     const text = (await told.innerText()).replace(/\s+/g, " ");
     expect(text).toContain("Description, now From Napoli");
-    expect(text).toContain("Price yours: $2.90. The other: $2.70.");
-    expect(text).toContain("yours: Single Shot, Doppio +$1.00. The other: Ristretto +$0.20.");
+    expect(text).toContain("Price yours: $2.90. Theirs: $2.70.");
+    expect(text).toContain("yours: Single Shot, Doppio +$1.00. Theirs: Ristretto +$0.20.");
     await screenshot(page, "product-stale-desk");
     await expectAccessible(page);
     expect(await field("Name").first().inputValue()).toBe("Espresso Forte");
     expect(await field("Description").inputValue()).toBe("From Napoli");
     expect(await read(product_id)).toMatchObject({ name: "Espresso", base_price_cents: 270 });
 
-    await told.getByRole("group", { name: "Price" }).getByRole("button", { name: "Take the other" }).click();
+    await told.getByRole("group", { name: "Price" }).getByRole("button", { name: "Take theirs" }).click();
     expect(await field("Price").inputValue()).toBe("2.70");
     await save();
     await saved("Espresso Forte");
@@ -319,9 +319,9 @@ describe.skipIf(noBrowser)("the office's products", () => {
       .getByText("Sold out")
       .waitFor({ state: "detached" });
     await save();
-    await page.getByText("yours: Silk. The other: Satin.").waitFor();
+    await page.getByText("yours: Silk. Theirs: Satin.").waitFor();
     expect(await read(product_id)).toMatchObject({ description: "Satin" });
-    await page.getByRole("button", { name: "Take the other" }).click();
+    await page.getByRole("button", { name: "Take theirs" }).click();
   });
 
   test("what could not be saved is still there, and nobody leaves it unasked", async () => {

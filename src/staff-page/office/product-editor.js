@@ -346,14 +346,14 @@ function ClashPanel({ clash: { theirs, taken, both }, draft, categories, onTake 
     <section ref=${panel} class="clash" role="alert" tabindex="-1">
       <h2>Somebody else has changed this product meanwhile</h2>
       <p>Nothing of yours has been saved yet, and nothing is lost. Look, and save again.</p>
-      ${taken.length > 0 && html`<p>Taken over from the other: ${taken.map((field) => `${labels[field]}, now ${inBrief(field, theirs, categories)}`).join("; ")}.</p>`}
+      ${taken.length > 0 && html`<p>Taken over from them: ${taken.map((field) => `${labels[field]}, now ${inBrief(field, theirs, categories)}`).join("; ")}.</p>`}
       ${both.map((field) => {
         const mine = inBrief(field, draft, categories);
         const other = inBrief(field, theirs, categories);
         return html`
           <div class="clash-field" key=${field} role="group" aria-label=${labels[field]}>
-            <p><strong>${labels[field]}</strong> yours: ${mine}. The other: ${other}.</p>
-            ${mine === other ? html`<p class="quiet">Taken over</p>` : html`<button type="button" class="button small" onClick=${() => onTake({ [field]: theirs[field] })}>Take the other</button>`}
+            <p><strong>${labels[field]}</strong> yours: ${mine}. Theirs: ${other}.</p>
+            ${mine === other ? html`<p class="quiet">Taken over</p>` : html`<button type="button" class="button small" onClick=${() => onTake({ [field]: theirs[field] })}>Take theirs</button>`}
           </div>
         `;
       })}

@@ -1,5 +1,5 @@
 // Where one is: in the hash, so that one path of the service is enough and the browser's own back button works.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 
 /** @typedef {{ name: string, rest: string[], query: URLSearchParams }} Route */
 
@@ -19,13 +19,63 @@ export function go(path) {
   location.hash = path;
 }
 
+/** What the page shows, as it stands in the address. */
+let shown = location.hash;
+/** @type {(() => Promise<boolean>) | undefined} */
+let mayLeave;
+
+/** Goes there unasked, for nothing would be lost. @param {string} path */
+export function leaveFor(path) {
+  mayLeave = undefined;
+  go(path);
+}
+
+/** Writes another address for what is shown already. @param {string} path */
+export function rename(path) {
+  shown = `#${path}`;
+  history.replaceState(null, "", shown);
+}
+
 /** The route, and each one that follows. */
 export function useRoute() {
   const [hash, setHash] = useState(location.hash);
   useEffect(() => {
-    const follow = () => setHash(location.hash);
+    async function follow() {
+      const wanted = location.hash;
+      if (mayLeave && wanted !== shown) {
+        // The browser has gone there already, and asks nobody.
+        history.pushState(null, "", shown);
+        if (!(await mayLeave())) return;
+        mayLeave = undefined;
+        location.hash = wanted;
+        return;
+      }
+      shown = wanted;
+      setHash(wanted);
+    }
     addEventListener("hashchange", follow);
     return () => removeEventListener("hashchange", follow);
   }, []);
   return readRoute(hash);
+}
+
+/**
+ * Asks before another view takes the place of this one; the browser asks by itself before it loads the page anew.
+ * @param {(() => Promise<boolean>) | undefined} question undefined: nothing would be lost
+ */
+export function useLeaveQuestion(question) {
+  const asks = Boolean(question);
+  // Not a moment later than it is seen: what has just been saved is left unasked.
+  useLayoutEffect(() => {
+    mayLeave = question;
+    return () => {
+      mayLeave = undefined;
+    };
+  });
+  useEffect(() => {
+    if (!asks) return;
+    const hold = (/** @type {Event} */ event) => event.preventDefault();
+    addEventListener("beforeunload", hold);
+    return () => removeEventListener("beforeunload", hold);
+  }, [asks]);
 }

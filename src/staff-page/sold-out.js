@@ -8,6 +8,7 @@ import { Dialog } from "./ui/dialog.js";
 import { html } from "./ui/html.js";
 
 /** @typedef {import("../catalog/schemas.ts").MenuProduct} MenuProduct */
+/** @typedef {import("../catalog/schemas.ts").Product} Product */
 /** @typedef {{ currency: string, categories: { id: string, name: string }[], products: MenuProduct[] }} Menu */
 /** @typedef {{ variation_id?: string, option_id?: string }} Part of a product; none is the product itself */
 
@@ -81,8 +82,11 @@ export function SoldOut({ onClose }) {
   `;
 }
 
-/** @param {{ product: MenuProduct, onChange: () => Promise<void> }} props */
-function Stock({ product, onChange }) {
+/**
+ * A product with all that can run out of it.
+ * @param {{ product: MenuProduct, onChange: (product: Product) => unknown }} props
+ */
+export function Stock({ product, onChange }) {
   const { id, name, available, variations, option_groups } = product;
   const options = option_groups.flatMap((group) => group.options);
   const partsOut = [...variations, ...options].filter((part) => !part.available).length;
@@ -118,7 +122,7 @@ function Stock({ product, onChange }) {
  * @param {string} props.name
  * @param {string} [props.of] the product's name, when this is a part of it
  * @param {boolean} props.available
- * @param {() => Promise<void>} props.onChange
+ * @param {(product: Product) => unknown} props.onChange is given the product as it is then
  */
 function StockLine({ productId, part, name, of, available, onChange }) {
   const [refusal, setRefusal] = useState(/** @type {string | undefined} */ (undefined));
@@ -128,9 +132,10 @@ function StockLine({ productId, part, name, of, available, onChange }) {
   async function set(change, told) {
     setRefusal(undefined);
     try {
-      await call("PUT", `/admin/products/${productId}/availability`, { body: { ...part, ...change } });
+      const body = { ...part, ...change };
+      const product = await call("PUT", `/admin/products/${productId}/availability`, { body });
       whisper(told);
-      await onChange();
+      await onChange(product);
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
       setRefusal(error.message);

@@ -1,7 +1,7 @@
 // Chromium as a person at the shop has it, and what is asked of every view.
 import { accessSync } from "node:fs";
 import axe from "axe-core";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { type Browser, chromium, type Locator, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect } from "vitest";
 import { missing } from "../missing.ts";
 
@@ -25,6 +25,7 @@ export interface Visit {
 export interface Screen {
   viewport?: typeof phone;
   colorScheme?: "light" | "dark";
+  timezoneId?: string;
 }
 
 /** A browser for a test file: `visit` opens a page with a storage of its own, as on a device of its own. */
@@ -48,12 +49,16 @@ export function testBrowser() {
     await browser?.close();
   });
 
-  async function visit(url: string, { viewport = desk, colorScheme = "light" }: Screen = {}): Promise<Visit> {
+  async function visit(
+    url: string,
+    { viewport = desk, colorScheme = "light", timezoneId }: Screen = {},
+  ): Promise<Visit> {
     const context = await browser.newContext({
       viewport,
       colorScheme,
       reducedMotion: "reduce",
       locale: "en-US",
+      ...(timezoneId && { timezoneId }),
     });
     const page = await context.newPage();
     page.setDefaultTimeout(10_000);
@@ -87,4 +92,23 @@ export async function expectAccessible(page: Page) {
   const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run());
   const grave = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
   expect(grave.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`))).toEqual([]);
+}
+
+/** Drops a file there, as from a folder. */
+export async function dropFile(place: Locator, name: string, type: string, bytes: Buffer) {
+  const transfer = `(() => {
+    const transfer = new DataTransfer();
+    const bytes = new Uint8Array(${JSON.stringify([...bytes])});
+    transfer.items.add(new File([bytes], ${JSON.stringify(name)}, { type: ${JSON.stringify(type)} }));
+    return transfer;
+  })()`;
+  await place.dispatchEvent("drop", { dataTransfer: await place.page().evaluateHandle(transfer) });
+}
+
+/** Expects that nothing in there has to be scrolled sideways to be seen. */
+export async function expectNothingCutOff(page: Page, selector: string) {
+  const [scroll, client] = await page
+    .locator(selector)
+    .evaluate(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth]);
+  expect(scroll).toBe(client);
 }

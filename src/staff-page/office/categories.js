@@ -5,7 +5,7 @@ import { say, warn } from "../ui/announce.js";
 import { ask } from "../ui/ask.js";
 import { Button } from "../ui/button.js";
 import { Dialog } from "../ui/dialog.js";
-import { Form, FormActions, TextArea, TextField } from "../ui/form.js";
+import { Form, FormActions, TextArea, TextField, wholeNumber } from "../ui/form.js";
 import { html } from "../ui/html.js";
 import { PagedList, usePages } from "../ui/pages.js";
 import { ViewHead } from "../ui/view-head.js";
@@ -94,8 +94,7 @@ function CategoryDialog({ category, onClose, onSaved }) {
     const body = {
       name,
       description: description.trim() || null,
-      // What is no number is sent as it is: the service says so at the field.
-      sort_order: /^-?\d+$/.test(place.trim()) ? Number(place) : place,
+      sort_order: wholeNumber(place),
     };
     onSaved(
       category

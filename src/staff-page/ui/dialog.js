@@ -1,4 +1,4 @@
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { Announcer } from "./announce.js";
 import { ask } from "./ask.js";
 import { html } from "./html.js";
@@ -11,7 +11,7 @@ import { html } from "./html.js";
 export function Dialog({ title, onClose, side = false, children }) {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const typed = useRef(false);
-  const id = useRef(`dialog-${crypto.randomUUID()}`).current;
+  const id = useId();
   useLayoutEffect(() => {
     const element = /** @type {HTMLDialogElement} */ (dialog.current);
     element.showModal();

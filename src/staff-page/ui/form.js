@@ -1,9 +1,10 @@
 // Forms that lose nothing: what is typed stays until the service has taken it, and what it refuses stands beside the
 // field that caused it.
 import { createContext } from "preact";
-import { useContext, useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useContext, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ApiProblem } from "../api.js";
 import { html } from "./html.js";
+import { formatMoney } from "./money.js";
 
 /** @typedef {import("preact").ComponentChildren} Children */
 /**
@@ -75,7 +76,11 @@ export function FormActions({ save = "Save", children }) {
 
 /** @param {{ problem: ApiProblem, claims: Set<Claim> }} props */
 function Unclaimed({ problem, claims }) {
-  const left = problem.errors.filter(({ path }) => ![...claims].some((claim) => claim.path === path));
+  // Once: what was told at a field that has gone since, as of a row that was removed, is told no more.
+  const left = useMemo(
+    () => problem.errors.filter(({ path }) => ![...claims].some((claim) => claim.path === path)),
+    [problem],
+  );
   const told = problem.errors.length > 0 || [...claims].some(({ codes }) => codes.includes(problem.code));
   if (told && left.length === 0) return null;
   return html`
@@ -96,18 +101,8 @@ function Unclaimed({ problem, claims }) {
  * @param {(attributes: { id: string, "aria-invalid"?: "true", "aria-describedby"?: string }) => Children} props.control
  */
 export function Field({ label, path, codes = [], hint, control }) {
-  const { problem, claims } = useContext(FormContext);
   const id = useId();
-  const codesKey = codes.join();
-  useLayoutEffect(() => {
-    const claim = { path, codes: codesKey ? codesKey.split(",") : [] };
-    claims.add(claim);
-    return () => void claims.delete(claim);
-  }, [claims, path, codesKey]);
-  const messages = [
-    ...(problem?.errors ?? []).filter((error) => error.path === path).map(({ message }) => inWords(message)),
-    ...(problem && codes.includes(problem.code) ? [problem.message] : []),
-  ];
+  const messages = useMessages(path, codes);
   const wrong = messages.length > 0;
   const notes = [...(hint ? [`${id}-hint`] : []), ...(wrong ? [`${id}-error`] : [])].join(" ");
   return html`
@@ -118,6 +113,34 @@ export function Field({ label, path, codes = [], hint, control }) {
       ${wrong && html`<p class="error" id=${`${id}-error`}>${messages.join(". ")}</p>`}
     </div>
   `;
+}
+
+/**
+ * What the service says of this path, or by one of these codes; then it isn't told above the buttons too.
+ * @param {string} path
+ * @param {string[]} codes
+ * @returns {string[]}
+ */
+function useMessages(path, codes) {
+  const { problem, claims } = useContext(FormContext);
+  const codesKey = codes.join();
+  useLayoutEffect(() => {
+    const claim = { path, codes: codesKey ? codesKey.split(",") : [] };
+    claims.add(claim);
+    return () => void claims.delete(claim);
+  }, [claims, path, codesKey]);
+  return [
+    ...(problem?.errors ?? [])
+      .filter((error) => error.path === path)
+      .map(({ message }) => inWords(message, path)),
+    ...(problem && codes.includes(problem.code) ? [problem.message] : []),
+  ];
+}
+
+/** What the service says of something that is no field, such as a list. @param {{ path: string }} props */
+export function PathError({ path }) {
+  const messages = useMessages(path, []);
+  return messages.length > 0 && html`<p class="error" role="alert" tabindex="-1">${messages.join(". ")}</p>`;
 }
 
 /**
@@ -174,6 +197,12 @@ const valueTo =
   (/** @type {{ currentTarget: HTMLInputElement }} */ { currentTarget }) =>
     onValue(currentTarget.value);
 
+/**
+ * Takes what a person typed, gives the whole number; what is none as it is, for the service to refuse at its field.
+ * @param {string} text
+ */
+export const wholeNumber = (text) => (/^[+-]?\d{1,15}$/.test(text.trim()) ? Number(text) : text);
+
 /** @type {[RegExp, string][]} */
 const words = [
   [/length greater or equal to 1$|match '\\S'/, "Please fill this in"],
@@ -183,19 +212,34 @@ const words = [
   [/^Expected integer to be greater or equal to (-?\d+)/, "At least $1"],
   [/^Expected integer to be less or equal to (-?\d+)/, "At most $1"],
   [/^Expected (?:integer|number)/, "Please write a number"],
-  [/^Expected string to match/, "This isn't in a form that can be read"],
+  [/^Expected array length to be greater or equal to (\d+)/, "At least $1 is needed"],
+  [/^Expected array length to be less or equal to (\d+)/, "At most $1"],
   [/^Expected string to match 'date-time'/, "Please choose a date and time"],
+  [/^Expected string to match '\^\(https/, "Please write a web address, such as https://example.com/latte"],
+  [/^Expected string to match/, "This isn't in a form that can be read"],
+  [/^Expected each name once in its list/, "There is another one of this name"],
+  [/^Expected at most max_select/, "Not more than the most that may be chosen"],
+  [/^Expected at most the number of options/, "Not more than there are options"],
+  [/^Expected a time after starts_at/, "It has to end after it starts"],
+  [/^One combination would cost (-\d+) cents/, "What is chosen could bring the price down to $1"],
+  [/^Expected a name that no spreadsheet runs/, "A name can't begin with =, +, - or @"],
+  [/^names no category/, "There is no such category any more"],
 ];
 
 /**
  * What the service says of a field, as one would say it to a person. What is not known here is shown as it is.
  * @param {string} message
+ * @param {string} [path] of the field: what is in cents is told as money
  */
-export function inWords(message) {
+export function inWords(message, path = "") {
   const plain = message.replace(/, or null$/, "");
   for (const [pattern, text] of words) {
     const match = pattern.exec(plain);
-    if (match) return text.replace("$1", match[1] ?? "");
+    const figure = match?.[1] ?? "";
+    if (match)
+      return text.replace("$1", () =>
+        figure && path.endsWith("_cents") ? formatMoney(Number(figure)) : figure,
+      );
   }
   return plain;
 }

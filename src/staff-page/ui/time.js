@@ -3,13 +3,17 @@ import { html } from "./html.js";
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const dayOfYear = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
 const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 
-/** Such as 14:05, or 3 Mar 14:05 on another day. @param {string | number} at */
+/** Such as 14:05, or 3 Mar, 14:05 on another day, of another year with that. @param {string | number} at */
 export function formatTime(at) {
   const date = new Date(at);
   const time = clock.format(date);
-  return date.toDateString() === new Date().toDateString() ? time : `${day.format(date)}, ${time}`;
+  const now = new Date();
+  if (date.toDateString() === now.toDateString()) return time;
+  const thisYear = date.getFullYear() === now.getFullYear();
+  return `${(thisYear ? day : dayOfYear).format(date)}, ${time}`;
 }
 
 /** A moment in the reader's own time zone. @param {{ at: string }} props */

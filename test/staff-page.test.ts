@@ -1,6 +1,6 @@
 import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { testShop } from "./harness.ts";
+import { expectProblem, testShop } from "./harness.ts";
 
 describe("the staff's page as it is served", () => {
   const shop = testShop({ env: { API_PREFIX: "/shop/v2", CURRENCY: "EUR" } });
@@ -67,6 +67,13 @@ describe("the staff's page as it is served", () => {
 
   test("nothing else of the source is served", async () => {
     for (const path of ["routes.ts", "tsconfig.json", "", "../app.ts", "%2e%2e/app.ts", "vendor/preact.mjs"])
-      expect((await get(`/admin/${path}`)).statusCode, path).toBe(404);
+      expectProblem(await get(`/admin/${path}`), 404, "not_found");
+  });
+
+  test("its files are one route in the metrics", async () => {
+    for (const path of ["/admin", "/admin/app.js", "/admin/vendor/preact.js"]) await get(path);
+    const { body } = await get("/metrics");
+    const counted = body.matchAll(/http_requests_total\{[^}]*route="(\/admin[^"]*)"/g);
+    expect(new Set([...counted].map(([, route]) => route))).toEqual(new Set(["/admin", "/admin/*"]));
   });
 });

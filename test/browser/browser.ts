@@ -25,6 +25,8 @@ export interface Visit {
 export interface Screen {
   viewport?: typeof phone;
   colorScheme?: "light" | "dark";
+  /** Where the shop is; default where the tests run. */
+  timezoneId?: string;
 }
 
 /** A browser for a test file: `visit` opens a page with a storage of its own, as on a device of its own. */
@@ -48,12 +50,16 @@ export function testBrowser() {
     await browser?.close();
   });
 
-  async function visit(url: string, { viewport = desk, colorScheme = "light" }: Screen = {}): Promise<Visit> {
+  async function visit(
+    url: string,
+    { viewport = desk, colorScheme = "light", timezoneId }: Screen = {},
+  ): Promise<Visit> {
     const context = await browser.newContext({
       viewport,
       colorScheme,
       reducedMotion: "reduce",
       locale: "en-US",
+      ...(timezoneId && { timezoneId }),
     });
     const page = await context.newPage();
     page.setDefaultTimeout(10_000);

@@ -138,10 +138,10 @@ describe.skipIf(noBrowser)("the ledgers", () => {
     const statusOf = async () =>
       (await shop.sql`select status from notifications where order_id = ${order.id}`)[0]!.status;
     await eventually(async () => (await statusOf()) === "failed");
-    answer({});
     await open(page);
     const row = part(page, "Notifications that failed").getByRole("row", { name: /^In preparation/ });
     await row.getByText("The provider refused (400).").waitFor();
+    answer({});
     await row.getByRole("button", { name: "Try again" }).click();
     await page.getByText("“In preparation” is sent").waitFor();
     await row.getByText("Sent", { exact: true }).waitFor();

@@ -36,7 +36,7 @@ const ledgers = {
 /** @param {{ route: import("../router.js").Route }} props */
 export function View({ route: { rest, query } }) {
   const [name = ""] = rest;
-  const ledger = ledgers[name];
+  const ledger = Object.hasOwn(ledgers, name) ? ledgers[name] : undefined;
   const status = query.get("status") ?? "";
   return html`
     <${ViewHead} title="Ledgers" />
@@ -53,7 +53,7 @@ export function View({ route: { rest, query } }) {
     />
     ${
       ledger
-        ? html`<${Ledger} key=${name} name=${name} status=${status in ledger.statuses ? status : ""} />`
+        ? html`<${Ledger} key=${name} name=${name} status=${Object.hasOwn(ledger.statuses, status) ? status : ""} />`
         : html`<${ToLookAfter} />`
     }
   `;

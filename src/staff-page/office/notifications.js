@@ -55,7 +55,7 @@ function NotificationRow({ notification, ofOneOrder, onRetried }) {
     <tr>
       <th scope="row">${word}</th>
       ${!ofOneOrder && html`<td data-label="Order"><a href=${`#/orders/${row.order_id}`}>Its order</a></td>`}
-      <td data-label="Status"><${Badge} told=${notificationStatuses[row.status]} />${row.attempts > 1 && html` <span class="quiet">${row.attempts} tries</span>`}</td>
+      <td data-label="Status"><${Badge} told=${notificationStatuses[row.status]} />${row.attempts > 1 && html`<span class="tries">${row.attempts} tries</span>`}</td>
       <td data-label="Answer" class="answer"><${Answer} response=${row.response} /></td>
       <td data-label="Written"><${Time} at=${row.created_at} /></td>
       <td class="row-actions">${row.status !== "sent" && row.attempts > 0 && button}</td>

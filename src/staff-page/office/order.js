@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { ApiProblem, call, get } from "../api.js";
 import { follow } from "../stream.js";
-import { say, warn } from "../ui/announce.js";
+import { say, warn, whisper } from "../ui/announce.js";
 import { Button } from "../ui/button.js";
 import { Dialog } from "../ui/dialog.js";
 import { Form, FormActions, MoneyField, TextArea } from "../ui/form.js";
@@ -10,7 +10,7 @@ import { html } from "../ui/html.js";
 import { formatMoney, parseMoney, typedMoney } from "../ui/money.js";
 import { ReadingState, useReading } from "../ui/reading.js";
 import { Time } from "../ui/time.js";
-import { ViewHead } from "../ui/view-head.js";
+import { catchFocus, ViewHead } from "../ui/view-head.js";
 import { NotificationTable } from "./notifications.js";
 import { RefundTable } from "./refunds.js";
 import { Answer, Badge, orderPaymentStatuses, orderStatuses, paymentStatuses } from "./words.js";
@@ -100,7 +100,9 @@ export function OrderStory({ id }) {
       ({ type, data }) => {
         // Its stream ends with it, and would be opened again and again.
         if (isFinished(type === "snapshot" ? data : data.data)) stop();
-        if (type !== "snapshot") void reload();
+        if (type === "snapshot") return;
+        whisper(inBrief(data.data.number, happening(data)[0]));
+        void reload();
       },
       () => {},
     );
@@ -133,7 +135,8 @@ export function OrderStory({ id }) {
   async function advance() {
     try {
       await call("PATCH", `/orders/${id}/status`, { body: { status: step?.to } });
-      if (step) say(`Order ${order.number}: ${orderStatuses[step.to][0].toLowerCase()}`);
+      // The stream says the same, which is spoken once.
+      if (step) whisper(inBrief(order.number, orderStatuses[step.to][0]));
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
       warn(
@@ -167,22 +170,6 @@ export function OrderStory({ id }) {
           <h2 id="paid">Payment</h2>
           ${payments.map((payment) => html`<${PaymentFacts} key=${payment.id} payment=${payment} />`)}
         </section>
-        <section class="part" aria-labelledby="refunds">
-          <h2 id="refunds">Refunds</h2>
-          ${
-            refunds.length === 0
-              ? html`<p class="quiet">Nothing was given back.</p>`
-              : html`<${RefundTable} ofOneOrder refunds=${refunds} onRetried=${reload} />`
-          }
-        </section>
-        <section class="part" aria-labelledby="told">
-          <h2 id="told">Notifications</h2>
-          ${
-            notifications.length === 0
-              ? html`<p class="quiet">The customer was told nothing yet: a notification follows each change.</p>`
-              : html`<${NotificationTable} ofOneOrder notifications=${notifications} onRetried=${reload} />`
-          }
-        </section>
       </div>
       <div>
         <section class="part panel" aria-labelledby="whose">
@@ -195,6 +182,22 @@ export function OrderStory({ id }) {
         </section>
       </div>
     </div>
+    <section class="part" aria-labelledby="refunds">
+      <h2 id="refunds">Refunds</h2>
+      ${
+        refunds.length === 0
+          ? html`<p class="quiet">Nothing was given back.</p>`
+          : html`<${RefundTable} ofOneOrder refunds=${refunds} onRetried=${reload} />`
+      }
+    </section>
+    <section class="part" aria-labelledby="told">
+      <h2 id="told">Notifications</h2>
+      ${
+        notifications.length === 0
+          ? html`<p class="quiet">The customer was told nothing yet: a notification follows each change.</p>`
+          : html`<${NotificationTable} ofOneOrder notifications=${notifications} onRetried=${reload} />`
+      }
+    </section>
     ${
       asking === "refund" &&
       html`<${RefundDialog}
@@ -205,6 +208,7 @@ export function OrderStory({ id }) {
           setAsking(undefined);
           say("The refund is on its way");
           await reload();
+          catchFocus();
         }}
       />`
     }
@@ -221,6 +225,7 @@ export function OrderStory({ id }) {
           setAsking(undefined);
           say(`Order ${order.number} is canceled`);
           await reload();
+          catchFocus();
         }}
       />`
     }
@@ -326,6 +331,9 @@ function Timeline({ order, events }) {
     </ol>
   `;
 }
+
+/** @param {number} number @param {string} word */
+const inBrief = (number, word) => `Order ${number}: ${word}`;
 
 /** @param {Event} event @returns {[word: string, kind: string, more?: string | null]} */
 function happening({ type, data: told }) {

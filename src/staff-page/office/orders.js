@@ -46,20 +46,20 @@ function OrderList({ query }) {
     <${Filters} query=${query} />
     <${PagedList} pages=${pages} empty="No order is like this.">
       <div class="table-frame">
-        <table>
+        <table class="order-list">
           <thead>
-            <tr><th>Order</th><th>Placed</th><th>Items</th><th>Status</th><th>Payment</th><th class="number">Total</th></tr>
+            <tr><th>Order</th><th>Placed</th><th>Items</th><th class="number">Total</th><th>Status</th><th>Payment</th></tr>
           </thead>
           <tbody>
             ${pages.items?.map(
               (order) => html`
                 <tr key=${order.id}>
                   <th scope="row"><a href=${`#/orders/${order.id}`}><span class="on-phones">Order </span>${order.number}</a></th>
-                  <td data-label="Placed"><${Time} at=${order.created_at} /></td>
+                  <td><${Time} at=${order.created_at} /></td>
                   <td>${order.items.map(({ quantity, product_name }) => `${quantity} × ${product_name}`).join(", ")}</td>
-                  <td data-label="Status"><${Badge} told=${orderStatuses[order.status]} /></td>
-                  <td data-label="Payment"><${Badge} told=${orderPaymentStatuses[order.payment_status]} /></td>
-                  <td class="number" data-label="Total">${formatMoney(order.total_cents)}</td>
+                  <td class="number">${formatMoney(order.total_cents)}</td>
+                  <td><${Badge} told=${orderStatuses[order.status]} /></td>
+                  <td><${Badge} told=${orderPaymentStatuses[order.payment_status]} /></td>
                 </tr>
               `,
             )}

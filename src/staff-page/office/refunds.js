@@ -59,8 +59,8 @@ function RefundRow({ refund, ofOneOrder, onRetried }) {
           }
         </td>`
       }
-      <td data-label="Status"><${Badge} told=${refundStatuses[row.status]} />${row.attempts > 1 && html` <span class="quiet">${row.attempts} tries</span>`}</td>
-      <td data-label="Reason">${row.reason}</td>
+      <td data-label="Status"><${Badge} told=${refundStatuses[row.status]} />${row.attempts > 1 && html`<span class="tries">${row.attempts} tries</span>`}</td>
+      <td data-label="Reason" class="answer">${row.reason}</td>
       <td data-label="Answer" class="answer"><${Answer} response=${row.response} /></td>
       <td data-label="Asked for"><${Time} at=${row.created_at} /></td>
       <td class="row-actions">

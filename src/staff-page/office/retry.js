@@ -4,6 +4,7 @@ import { ApiProblem, call, get } from "../api.js";
 import { say, warn } from "../ui/announce.js";
 import { Button } from "../ui/button.js";
 import { html } from "../ui/html.js";
+import { catchFocus } from "../ui/view-head.js";
 
 /** Between looks at what became of it. */
 const lookMs = 1_000;
@@ -50,6 +51,7 @@ export function useRetry({ row, path, list, name, ends, onEnd }) {
             : `${name} has failed again.`,
         );
       await onEnd?.();
+      catchFocus();
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
       setRefusal(error.message);

@@ -38,7 +38,7 @@ function midnight(days) {
 /** @param {{ route: import("../router.js").Route }} props */
 export function View({ route }) {
   const wanted = route.query.get("span") ?? "";
-  const name = wanted in spans ? wanted : "today";
+  const name = Object.hasOwn(spans, wanted) ? wanted : "today";
   const span = /** @type {typeof spans[string]} */ (spans[name]);
 
   const reading = /** @type {import("../ui/reading.js").Reading<Sales>} */ (

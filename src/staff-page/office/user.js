@@ -10,7 +10,7 @@ import { html } from "../ui/html.js";
 import { PagedList, usePages } from "../ui/pages.js";
 import { ReadingState, useReading } from "../ui/reading.js";
 import { Time } from "../ui/time.js";
-import { ViewHead } from "../ui/view-head.js";
+import { catchFocus, ViewHead } from "../ui/view-head.js";
 
 /** @typedef {import("../api.js").User} User */
 /** @typedef {import("../../auth/schemas.ts").Session} Session */
@@ -233,6 +233,7 @@ function Removal({ label, what, path, question, onDone }) {
     try {
       await call("DELETE", path);
       await onDone();
+      catchFocus();
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
       setRefusal(error.message);

@@ -55,17 +55,17 @@ function UserList({ query }) {
       <div class="table-frame">
         <table>
           <thead>
-            <tr><th>Name</th><th>Email</th><th>Role</th><th>Since</th></tr>
+            <tr><th>Who</th><th>Role</th><th>Since</th></tr>
           </thead>
           <tbody>
             ${pages.items?.map(
               (user) => html`
                 <tr key=${user.id}>
-                  <th scope="row"><a href=${`#/users/${user.id}`}>${nameOf(user)}</a></th>
-                  <td data-label="Email">
-                    ${user.email ?? html`<span class="quiet">none</span>`}
+                  <th scope="row">
+                    <a href=${`#/users/${user.id}`}>${nameOf(user)}</a>
                     ${!user.verified && html` <span class="badge soon">Not verified</span>`}
-                  </td>
+                    ${user.email && user.email !== nameOf(user) && html`<p class="under">${user.email}</p>`}
+                  </th>
                   <td data-label="Role">${roles.find(({ value }) => value === user.role)?.label}</td>
                   <td data-label="Since"><${Time} at=${user.created_at} /></td>
                 </tr>

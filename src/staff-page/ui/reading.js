@@ -23,7 +23,7 @@ export function useReading(key, read) {
   const [reading, setReading] = useState(
     /** @type {{ key: string, value?: Value | undefined, problem?: ApiProblem }} */ ({ key }),
   );
-  const asked = useRef(0);
+  const [asked, shown] = [useRef(0), useRef(0)];
 
   async function reload() {
     const nth = ++asked.current;
@@ -36,7 +36,8 @@ export function useReading(key, read) {
       answer = { problem: error };
     }
     // Else an older answer that comes late would stand in the place of a newer one.
-    if (nth !== asked.current) return;
+    if (nth < shown.current) return;
+    shown.current = nth;
     setReading((before) => ({ key, value: before.key === key ? before.value : undefined, ...answer }));
   }
   useEffect(() => {

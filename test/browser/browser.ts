@@ -25,7 +25,6 @@ export interface Visit {
 export interface Screen {
   viewport?: typeof phone;
   colorScheme?: "light" | "dark";
-  /** Where the shop is; default where the tests run. */
   timezoneId?: string;
 }
 

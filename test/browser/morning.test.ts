@@ -127,7 +127,7 @@ async function look(manager: Page) {
   await manager.getByRole("heading", { name: "All clear" }).waitFor();
   await openView(manager, "Today");
   await manager.getByText("$10.00 after refunds").waitFor();
-  const figures = await manager.locator(".figures").first().innerText();
+  const figures = await manager.locator(".day-figures").first().innerText();
   expect(figures.replace(/\s+/g, " ").trim()).toBe(
     "Orders 1 Revenue $11.20 $10.00 after refunds Average order $11.20 Refunded $1.20 Canceled 1",
   );

@@ -215,6 +215,7 @@ describe.skipIf(noBrowser)("the office's orders", () => {
     const order = await shop.place();
     await openOrder(page, order);
     await page.screenshot({ path: "test/browser/screenshots/order-phone-dark.png", fullPage: true });
+    expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(phone.width);
     await expectAccessible(page);
     await page.getByRole("button", { name: "Cancel order" }).click();
     const dialog = page.getByRole("dialog", { name: `Cancel order ${order.number}` });
@@ -235,7 +236,6 @@ describe.skipIf(noBrowser)("the office's orders", () => {
       { amount_cents: 350, status: "succeeded", reason: "Out of beans" },
     ]);
     expect(await page.getByRole("button", { name: "Refund…" }).count()).toBe(0);
-    expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(phone.width);
 
     const late = await shop.place();
     for (const status of ["preparation", "ready"])

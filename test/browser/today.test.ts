@@ -25,7 +25,7 @@ describe.skipIf(noBrowser)("today at a glance", () => {
     return placed;
   }
   const figure = async (page: Page, name: string) => {
-    const box = page.locator(".figures > div").filter({ has: page.getByText(name, { exact: true }) });
+    const box = page.locator(".day-figures > div").filter({ has: page.getByText(name, { exact: true }) });
     return (await box.locator("dd").first().innerText()).trim();
   };
   const figures = async (page: Page) => {
@@ -42,7 +42,7 @@ describe.skipIf(noBrowser)("today at a glance", () => {
   };
   const shows = (page: Page, name: string, value: string) =>
     page
-      .locator(".figures > div")
+      .locator(".day-figures > div")
       .filter({ has: page.getByText(name, { exact: true }) })
       .getByText(value, { exact: true })
       .waitFor();

@@ -77,6 +77,7 @@ describe.skipIf(noBrowser)("the office's users", () => {
     await person.getByLabel("Phone").fill("+1 555 0199");
     await person.getByRole("button", { name: "Save" }).click();
     await person.getByText("This phone number has an account already").waitFor();
+    expect(await person.getByLabel("Phone").getAttribute("aria-invalid")).toBe("true");
     expect(await person.getByLabel("First name").inputValue()).toBe("Ada");
     expect(await rowOf(ada)).toMatchObject({ first_name: null, phone_number: null });
     await expectAccessible(page);

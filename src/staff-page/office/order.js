@@ -162,21 +162,21 @@ export function OrderStory({ id }) {
     ${reading.problem && html`<${ReadingState} reading=${reading} />`}
     <div class="story">
       <div>
-        <section class="part panel" aria-labelledby="ordered">
+        <section class="part sheet" aria-labelledby="ordered">
           <h2 id="ordered">What was ordered</h2>
           <${Receipt} order=${order} />
         </section>
-        <section class="part panel" aria-labelledby="paid">
+        <section class="part sheet" aria-labelledby="paid">
           <h2 id="paid">Payment</h2>
           ${payments.map((payment) => html`<${PaymentFacts} key=${payment.id} payment=${payment} />`)}
         </section>
       </div>
       <div>
-        <section class="part panel" aria-labelledby="whose">
+        <section class="part sheet" aria-labelledby="whose">
           <h2 id="whose">Customer</h2>
           <${Customer} order=${order} customer=${customer} />
         </section>
-        <section class="part panel" aria-labelledby="happened">
+        <section class="part sheet" aria-labelledby="happened">
           <h2 id="happened">What happened</h2>
           <${Timeline} order=${order} events=${events} />
         </section>

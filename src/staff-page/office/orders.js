@@ -107,7 +107,7 @@ function Filters({ query }) {
   }
 
   return html`
-    <div class="filters">
+    <div class="finder">
       <${Form} onSave=${show}>
         <${SelectField}
           label="Status"

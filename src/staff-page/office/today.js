@@ -102,7 +102,7 @@ function Figures({ sales: { orders, canceled, revenue_cents, refunded_cents, ave
   /** @param {number | null} seconds */
   const duration = (seconds) => (seconds === null ? "–" : formatDuration(seconds));
   return html`
-    <dl class="figures">
+    <dl class="day-figures">
       ${figures.map(
         ([name, value, more]) =>
           html`<div key=${name}><dt>${name}</dt><dd class="value">${value}</dd>${more && html`<dd class="quiet">${more}</dd>`}</div>`,
@@ -110,7 +110,7 @@ function Figures({ sales: { orders, canceled, revenue_cents, refunded_cents, ave
     </dl>
     <section class="part" aria-labelledby="how-long">
       <h2 id="how-long">How long orders take, on average</h2>
-      <dl class="figures">
+      <dl class="day-figures">
         <div class="waiting"><dt>Waiting</dt><dd class="value">${duration(average_seconds.waiting)}</dd></div>
         <div class="preparation"><dt>In preparation</dt><dd class="value">${duration(average_seconds.preparation)}</dd></div>
         <div class="ready"><dt>Ready, until handed over</dt><dd class="value">${duration(average_seconds.ready)}</dd></div>
@@ -132,7 +132,7 @@ function Chart({ sales, byDay }) {
   // In percent of the picture's height: above the bars their number, below them the time.
   const [top, bottom] = [10, 87];
   return html`
-    <section class="part panel chart" aria-labelledby="chart-title">
+    <section class="part sheet chart" aria-labelledby="chart-title">
       <h2 id="chart-title">${title}</h2>
       <svg role="img" aria-label=${`${title}: the table below tells the same`} class=${bars.length > 10 ? "dense" : ""}>
         ${bars.map(({ label, title, orders }, nth) => {

@@ -45,7 +45,7 @@ export function UserPage({ id, me }) {
       html`
         <div class="story">
           <div>
-            <section class="part panel" aria-labelledby="person">
+            <section class="part sheet" aria-labelledby="person">
               <h2 id="person">Person</h2>
               <${PersonForm} user=${user} itself=${id === me.id} onSaved=${reading.reload} />
             </section>
@@ -124,10 +124,10 @@ function PersonForm({ user, itself, onSaved }) {
 function Sessions({ id }) {
   const pages = /** @type {import("../ui/pages.js").Pages<Session>} */ (usePages(`/users/${id}/sessions`));
   return html`
-    <section class="part panel" aria-labelledby="sessions">
+    <section class="part sheet" aria-labelledby="sessions">
       <h2 id="sessions">Signed in on</h2>
       <${PagedList} pages=${pages} empty="No device.">
-        <ul class="rows">
+        <ul class="entries">
           ${pages.items?.map(
             (session) => html`
               <li key=${session.id}>
@@ -167,10 +167,10 @@ function deviceOf(agent) {
 function Identities({ id }) {
   const pages = /** @type {import("../ui/pages.js").Pages<Identity>} */ (usePages(`/users/${id}/identities`));
   return html`
-    <section class="part panel" aria-labelledby="identities">
+    <section class="part sheet" aria-labelledby="identities">
       <h2 id="identities">Signs in through</h2>
       <${PagedList} pages=${pages} empty="Nothing but email and password.">
-        <ul class="rows">
+        <ul class="entries">
           ${pages.items?.map(
             (identity) => html`
               <li key=${identity.id}>
@@ -199,7 +199,7 @@ function Identities({ id }) {
 /** @param {{ user: User }} props */
 function Deletion({ user }) {
   return html`
-    <section class="part panel" aria-labelledby="deletion">
+    <section class="part sheet" aria-labelledby="deletion">
       <h2 id="deletion">Delete</h2>
       <p class="quiet">The person is forgotten; orders and their money stay in the books.</p>
       <${Removal}

@@ -38,7 +38,7 @@ function UserList({ query }) {
 
   return html`
     <${ViewHead} title="Users" />
-    <div class="filters">
+    <div class="finder">
       <${Form} onSave=${show}>
         <${TextField} label="Email" path="/email" type="email" placeholder="The whole address" autocomplete="off" value=${email} onValue=${setEmail} />
         <${SelectField}

@@ -226,11 +226,22 @@ describe.skipIf(noBrowser)("the office's orders", () => {
     await screenshot(page, "cancel-phone-dark");
     await expectAccessible(page);
     expect(await statusesOf(order)).toEqual(["waiting", "paid"]);
+    // That it went back is told a moment later than it did.
+    let kept = false;
+    await page.route("**/admin/events?**", async (route) => {
+      const response = await route.fetch();
+      const { items } = await response.json();
+      const late = items.filter(({ type }: { type: string }) => type !== "payment.refunded");
+      if (kept || late.length === items.length) return route.fulfill({ response });
+      kept = true;
+      return route.fulfill({ response, json: { items: late, next_cursor: null } });
+    });
     await dialog.getByLabel("Reason").fill("Out of beans");
     await save.click();
     await dialog.waitFor({ state: "detached" });
     await part(page, "What happened").getByText("Out of beans").waitFor();
     await part(page, "What happened").getByText("$3.50 given back").waitFor();
+    expect(kept).toBe(true);
     expect(await statusesOf(order)).toEqual(["canceled", "refunded"]);
     expect(await refundsOf(order)).toEqual([
       { amount_cents: 350, status: "succeeded", reason: "Out of beans" },

@@ -31,8 +31,8 @@ import { Answer, Badge, orderPaymentStatuses, orderStatuses, paymentStatuses } f
  * @property {Event[]} events the oldest first
  */
 
-/** While the provider is being asked, which no stream tells of. */
-const lookMs = 2_000;
+/** While a provider is being asked, which no stream tells of: soon, and then less often, for it may take a day. */
+const looks = { firstMs: 500, lastMs: 10_000 };
 /** So long the service keeps events. */
 const keptMs = 30 * 24 * 3_600_000;
 
@@ -48,6 +48,13 @@ const isFinished = ({ status }) => status === "delivered" || status === "cancele
 
 /** Whether events of it may be gone. @param {Order} order */
 const isForgotten = ({ created_at }) => Date.now() - Date.parse(created_at) > keptMs;
+
+/** Whether events are missing yet: they are told a moment after what they tell of. @param {Story} story */
+const isUntold = ({ order, refunds, events }) =>
+  !isForgotten(order) &&
+  (events.length === 0 ||
+    events.filter(({ type }) => type === "payment.refunded").length <
+      refunds.filter(({ status }) => status === "succeeded").length);
 
 /** @param {string} id @returns {Promise<Story>} */
 async function readStory(id) {
@@ -109,16 +116,20 @@ export function OrderStory({ id }) {
     return stop;
   }, [id]);
 
-  // That an order was placed is told a moment after it was.
-  const untold = story?.events.length === 0 && !isForgotten(story.order);
   const pending = [...(story?.refunds ?? []), ...(story?.notifications ?? [])].some(
     ({ status }) => status === "pending",
   );
-  const underWay = untold || pending;
+  const underWay = pending || (story !== undefined && isUntold(story));
   useEffect(() => {
     if (!underWay) return;
-    const timer = setInterval(reload, lookMs);
-    return () => clearInterval(timer);
+    let wait = looks.firstMs;
+    const look = () => {
+      void reload();
+      wait = Math.min(wait * 1.5, looks.lastMs);
+      timer = setTimeout(look, wait);
+    };
+    let timer = setTimeout(look, wait);
+    return () => clearTimeout(timer);
   }, [underWay]);
 
   if (!story)

@@ -1,6 +1,6 @@
 import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { testShop } from "./harness.ts";
+import { expectProblem, testShop } from "./harness.ts";
 
 describe("the staff's page as it is served", () => {
   const shop = testShop({ env: { API_PREFIX: "/shop/v2", CURRENCY: "EUR" } });
@@ -13,7 +13,7 @@ describe("the staff's page as it is served", () => {
     for (const path of found) {
       const body = (await get(path)).body.replaceAll(/\/\*\*.*?\*\//gs, "");
       for (const [, link] of body.matchAll(/(?:href|src)="(\/[^"]+)"/g)) found.add(link!);
-      for (const [, module] of body.matchAll(/(?:\bfrom\s*|=> import\()"([^"]+)"/g))
+      for (const [, module] of body.matchAll(/(?:\bfrom\s*|=> import\()"([\w./-]+)"/g))
         if (path.endsWith(".js")) found.add(new URL(module!, `http://shop${path}`).pathname);
     }
     return [...found];
@@ -30,7 +30,7 @@ describe("the staff's page as it is served", () => {
         ]);
         const text = gunzipSync(response.rawPayload).toString();
         // No name that a browser can't resolve is left, as of a package that is new.
-        expect(text).not.toMatch(/\bfrom\s*["'](?![./])/);
+        expect(text).not.toMatch(/\bfrom\s*["'](?![./])[\w@/-]+["']/);
         return response.rawPayload.length;
       }),
     );
@@ -67,6 +67,13 @@ describe("the staff's page as it is served", () => {
 
   test("nothing else of the source is served", async () => {
     for (const path of ["routes.ts", "tsconfig.json", "", "../app.ts", "%2e%2e/app.ts", "vendor/preact.mjs"])
-      expect((await get(`/admin/${path}`)).statusCode, path).toBe(404);
+      expectProblem(await get(`/admin/${path}`), 404, "not_found");
+  });
+
+  test("its files are one route in the metrics", async () => {
+    for (const path of ["/admin", "/admin/app.js", "/admin/vendor/preact.js"]) await get(path);
+    const { body } = await get("/metrics");
+    const counted = body.matchAll(/http_requests_total\{[^}]*route="(\/admin[^"]*)"/g);
+    expect(new Set([...counted].map(([, route]) => route))).toEqual(new Set(["/admin", "/admin/*"]));
   });
 });

@@ -3,6 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { FastifyInstance } from "fastify";
+import type { Settings } from "../config.ts";
 import { guardPages } from "../ops/pages.ts";
 import { choose, clientHas, type Representations, represent } from "../representation.ts";
 
@@ -26,29 +27,20 @@ const packages: Record<string, string> = {
 };
 const bareImport = /(\bfrom\s*)"(preact|preact\/hooks|htm)"/g;
 
-/** Serves the page: at /admin, with each of its files below. */
+/** Serves the page: at /admin, with its files below. Two routes, so that metrics don't count each file by itself. */
 export async function staffPageRoutes(app: FastifyInstance) {
   // A product's picture may be anywhere on the web; one that is about to be uploaded is a blob.
   await guardPages(app, { imgSrc: ["https:", "blob:"] });
-  const { production, apiPrefix, currency } = app.settings;
+  const files = new Map(
+    (await listFiles()).map(([path, file]) => [path, openRepresentations(file, app.settings)]),
+  );
 
-  for (const [path, file] of await listFiles()) {
-    const read = async () => {
-      const text = await readFile(file, "utf8");
-      if (file.endsWith(".html"))
-        return represent(text.replace("{{api_prefix}}", apiPrefix).replace("{{currency}}", currency));
-      return represent(text.replace(bareImport, (_, from, name) => `${from}"${packages[name]}"`));
-    };
-    // While it is being worked on, a reload shows what was edited.
-    let kept: Promise<Representations> | undefined;
-    const current = () => {
-      if (!production) return read();
-      kept ??= read();
-      return kept;
-    };
-
-    app.get(path, async ({ headers }, reply) => {
-      const all = await current();
+  for (const route of ["/admin", "/admin/*"])
+    app.get(route, async ({ headers, params }, reply) => {
+      const { "*": name } = params as { "*"?: string };
+      const path = name === undefined ? "/admin" : `/admin/${name}`;
+      const all = await files.get(path)?.();
+      if (!all) return reply.callNotFound();
       const { bytes, etag, encoding } = choose(all, headers["accept-encoding"] as string | undefined);
       const vary = reply.getHeader("vary");
       reply.header("vary", vary ? `${vary}, Accept-Encoding` : "Accept-Encoding");
@@ -58,7 +50,22 @@ export async function staffPageRoutes(app: FastifyInstance) {
       if (encoding) reply.header("content-encoding", encoding);
       return reply.type(types[extname(path)] ?? types[".html"]!).send(bytes);
     });
-  }
+}
+
+/** Gives a file of the page as it is sent; read once, or, while it is being worked on, each time. */
+function openRepresentations(file: string, { production, apiPrefix, currency }: Settings) {
+  const read = async () => {
+    const text = await readFile(file, "utf8");
+    if (file.endsWith(".html"))
+      return represent(text.replace("{{api_prefix}}", apiPrefix).replace("{{currency}}", currency));
+    return represent(text.replace(bareImport, (_, from, name) => `${from}"${packages[name]}"`));
+  };
+  let kept: Promise<Representations> | undefined;
+  return () => {
+    if (!production) return read();
+    kept ??= read();
+    return kept;
+  };
 }
 
 /** Every file of the page, by the path that it is served at. */

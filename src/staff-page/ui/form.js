@@ -158,7 +158,7 @@ export function TextField({ label, path, codes, hint, value, onValue, ...rest })
 /**
  * An amount as people type it. The owner keeps the text and sends `parseMoney(text) ?? text`: what is no amount is
  * refused by the service, and told here.
- * @param {{ label: string, path: string, hint?: string, value: string, onValue: (value: string) => void }} props
+ * @param {{ label: string, path: string, codes?: string[], hint?: string, value: string, onValue: (value: string) => void }} props
  */
 export function MoneyField(props) {
   return html`<${TextField} inputmode="decimal" autocomplete="off" class="money" ...${props} />`;

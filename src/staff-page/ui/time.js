@@ -21,6 +21,19 @@ export function Time({ at }) {
   return html`<time datetime=${at} title=${whole.format(new Date(at))}>${formatTime(at)}</time>`;
 }
 
+/** Such as 45 s, 3 min 20 s, 4 min or 1 h 5 min. @param {number} seconds */
+export function formatDuration(seconds) {
+  const whole = Math.round(seconds);
+  const [hours, minutes] = [Math.floor(whole / 3_600), Math.floor((whole % 3_600) / 60)];
+  const parts = [
+    [hours, "h"],
+    [minutes, "min"],
+    [hours > 0 ? 0 : whole % 60, "s"],
+  ];
+  const told = parts.filter(([count]) => count !== 0).map(([count, unit]) => `${count} ${unit}`);
+  return told.join(" ") || "0 s";
+}
+
 /** The present in milliseconds, anew every `everyMs`. @param {number} everyMs */
 export function useNow(everyMs) {
   const [now, setNow] = useState(Date.now());

@@ -1,6 +1,11 @@
 import { randomUUID } from "node:crypto";
 import cors from "@fastify/cors";
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  LogController,
+  type onResponseHookHandler,
+} from "fastify";
 import type { Redis } from "ioredis";
 import { authRoutes } from "./auth/routes.ts";
 import { sessionRoutes } from "./auth/session-routes.ts";
@@ -91,14 +96,7 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   });
   // An expectation that nobody meets is ignored; Node's own refusal has no body.
   app.server.on("checkExpectation", app.routing);
-  app.addHook("onResponse", (request, { statusCode: status, elapsedTime }, done) => {
-    const { method, url, user } = request;
-    const route = request.routeOptions.url;
-    countAnswer(method, route, status, elapsedTime);
-    const ms = Math.round(elapsedTime);
-    request.log.info({ method, route: route ?? url, status, ms, user_id: user?.id }, "request");
-    done();
-  });
+  tellOfAnswers(app);
   readJson(app);
   shapeErrors(app);
 
@@ -144,6 +142,26 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   await app.register(eventRoutes, { prefix, live });
   await app.register(staffPageRoutes);
   return app;
+}
+
+/** Logs and counts each answer. What its route is called each route is told once: Fastify would look it up each time. */
+function tellOfAnswers(app: FastifyInstance) {
+  const tellOf =
+    (route: string | undefined): onResponseHookHandler =>
+    ({ method, url, user, log }, { statusCode: status, elapsedTime }, done) => {
+      countAnswer(method, route, status, elapsedTime);
+      const ms = Math.round(elapsedTime);
+      log.info({ method, route: route ?? url, status, ms, user_id: user?.id }, "request");
+      done();
+    };
+  app.addHook("onRoute", (route) => {
+    route.onResponse = [tellOf(route.url), ...[route.onResponse ?? []].flat()];
+  });
+  const tellOfUnknown = tellOf(undefined);
+  app.addHook("onResponse", function (request, reply, done) {
+    if (request.is404) tellOfUnknown.call(this, request, reply, done);
+    else done();
+  });
 }
 
 /** JSON alone, unless a route says otherwise; no body at all is no body, whatever its Content-Type says. */

@@ -87,9 +87,10 @@ const isPlain = (error: unknown): error is Error =>
 async function openLog({ production, logLevel }: Settings): Promise<Logger> {
   const options = { level: logLevel };
   if (production || !process.stdout.isTTY) {
-    // Lines are written together, for a system call for each would cost more than answering from the menu does. They
-    // are flushed at the end, after an error that nobody caught too; a kill -9 loses those of the last moment.
-    const destination = pino.destination({ sync: false, minLength: logChunkBytes });
+    // Lines are written together, for a system call for each would cost more than answering from the menu does; and at
+    // once, for another thread would take longer to be asked. They are flushed at the end, after an error that nobody
+    // caught too; a kill -9 loses those of the last moment.
+    const destination = pino.destination({ minLength: logChunkBytes });
     setInterval(() => destination.flush(), logDelayMs).unref();
     return pino(options, destination);
   }

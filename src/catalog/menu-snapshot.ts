@@ -17,6 +17,8 @@ const otherReaderMs = 1_000;
 const copyMs = 3_600_000;
 
 export interface Menu {
+  /** The menu as it is by now, if that is known without asking anybody. */
+  kept: () => Representations | undefined;
   /** The menu as it is by now; reads it if the one that is kept may be old. */
   current: () => Promise<Representations>;
   /** Says that the menu has changed, sooner than the database's word comes: who changed it sees it at once. */
@@ -57,12 +59,17 @@ export function openMenu(
     kept = undefined;
   }
 
+  function stillGood() {
+    const now = performance.now();
+    if (kept && now < kept.goodUntil && now < Math.max(kept.readAt, heardAt) + unheardMs) return kept;
+  }
+
   async function current() {
     counts.views++;
     const asked = change;
     for (;;) {
-      const now = performance.now();
-      if (kept && now < kept.goodUntil && now < Math.max(kept.readAt, heardAt) + unheardMs) return kept;
+      const good = stillGood();
+      if (good) return good;
       reading ??= read().finally(() => {
         reading = undefined;
       });
@@ -149,6 +156,11 @@ export function openMenu(
   const listening = listen();
 
   return {
+    kept: () => {
+      const good = stillGood();
+      if (good) counts.views++;
+      return good;
+    },
     current,
     forget,
     counts,

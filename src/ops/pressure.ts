@@ -18,27 +18,37 @@ export const isStalled = (server: object) => stalls.get(server)?.() ?? false;
 
 /** Refuses while the event loop stalls, but for routes that have `config: aboutThisProcess`. */
 export async function refuseUnderPressure(app: FastifyInstance) {
+  let measure = () => false;
+  // Aside, where no routes are: its own hook would look into each request, whatever it has measured.
+  await app.register(async (aside) => {
+    await aside.register(underPressure, { maxEventLoopDelay: maxEventLoopDelayMs, sampleInterval: sampleMs });
+    measure = () => aside.isUnderPressure();
+  });
   let since = 0;
   let last = Number.NEGATIVE_INFINITY;
-  stalls.set(app.server, () => {
-    if (!app.isUnderPressure()) return false;
+  const stalled = () => {
+    if (!measure()) return false;
     const now = performance.now();
     if (now - last > 3 * sampleMs) since = now;
     last = now;
     return now - since > lastsMs;
-  });
-  await app.register(underPressure, {
-    maxEventLoopDelay: maxEventLoopDelayMs,
-    sampleInterval: sampleMs,
-    pressureHandler: () =>
-      isStalled(app.server)
-        ? Promise.reject(new ApiError("unavailable", "Please try again in a moment", { retryAfter: 2 }))
-        : undefined,
+  };
+  stalls.set(app.server, stalled);
+  app.addHook("onRequest", (request, _reply, done) => {
+    if (stalled() && !request.routeOptions.config.aboutThisProcess)
+      done(new ApiError("unavailable", "Please try again in a moment", { retryAfter: 2 }));
+    else done();
   });
 }
 
+declare module "fastify" {
+  interface FastifyContextConfig {
+    aboutThisProcess?: true;
+  }
+}
+
 /** Of routes that tell how the process is: they are answered even then. */
-export const aboutThisProcess = { pressureHandler: () => {} };
+export const aboutThisProcess = { aboutThisProcess: true } as const;
 
 /**
  * Fastify's options against slow clients; takes the longest that a placement waits for its payment, in milliseconds.

@@ -1,9 +1,11 @@
 // A whole morning at the shop, from the order that comes in to the figures at noon: once at a desk, once with a phone.
 import { describe, expect, test } from "vitest";
+import type { Category, MenuProduct } from "../../src/catalog/schemas.ts";
 import type { Order } from "../../src/orders/schemas.ts";
-import { eventually } from "../harness.ts";
+import { eventually, rowsOf } from "../harness.ts";
 import {
   desk,
+  dropFile,
   expectAccessible,
   noBrowser,
   type Page,
@@ -14,6 +16,11 @@ import {
   testBrowser,
 } from "./browser.ts";
 import { catalog, type Morning, testMorning } from "./shop.ts";
+
+const png = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
 
 const live = (page: Page) => page.getByText("Live", { exact: true });
 const card = (page: Page, column: string, { id }: Order) =>
@@ -37,9 +44,11 @@ describe.skipIf(noBrowser).each([
     const served = await serve(shop, counter.page, manager.page);
     await screenshot(manager.page, `morning-board-${name}`);
 
-    // SEAM product: edit a product in Products, and see it on GET /menu.
-    // SEAM image: upload its picture, and see `image_url` on GET /menu.
-    // SEAM import: a CSV, dry first, then for good, and see it on GET /menu.
+    await edit(shop, manager.page);
+    await picture(shop, manager.page);
+    await screenshot(manager.page, `morning-product-${name}`);
+    await importMore(shop, manager.page);
+    await screenshot(manager.page, `morning-import-${name}`);
 
     const canceled = await cancel(shop, counter.page, manager.page);
     await refund(shop, manager.page, served);
@@ -63,7 +72,8 @@ describe.skipIf(noBrowser).each([
     expect(shop.provider.callsTo("/payments").map(({ body }) => body.value)).toEqual([1_120, 350]);
     expect(shop.provider.callsTo("/refunds").map(({ body }) => body.value)).toEqual([350, 120]);
     expect([...counter.complaints, ...manager.complaints]).toEqual([]);
-  });
+    // All of it in one piece: several times a test's usual work.
+  }, 60_000);
 });
 
 /** An order arrives by the API and is tapped to its end at the counter; the manager's page shows each step. */
@@ -84,6 +94,90 @@ async function serve(shop: Morning, counter: Page, manager: Page): Promise<Order
   await card(counter, "Ready", order).getByRole("button").click();
   for (const page of [counter, manager]) await card(page, "Ready", order).waitFor({ state: "detached" });
   return order;
+}
+
+/** The menu as anybody reads it. It hears of a change just after the commit: what is new is awaited. */
+async function menuOf(shop: Morning) {
+  const response = await fetch(`${shop.url}/api/v1/menu`);
+  expect(response.status).toBe(200);
+  return (await response.json()) as { categories: Category[]; products: MenuProduct[] };
+}
+
+/** A price goes up, and the menu's with it, for each variation too. */
+async function edit(shop: Morning, manager: Page) {
+  await openView(manager, "Products");
+  await manager.getByRole("rowheader", { name: "Flat White" }).click();
+  await manager.getByRole("heading", { level: 1, name: "Flat White" }).waitFor();
+  const before = await flatWhite(shop);
+  await manager.getByRole("textbox", { name: "Price", exact: true }).fill("4.60");
+  await manager.getByRole("textbox", { name: "Description" }).fill("Two shots under velvet milk");
+  await manager.getByRole("button", { name: "Save" }).click();
+  await manager.getByText("Flat White is saved").first().waitFor();
+  const more = 460 - before.base_price_cents;
+  expect(more).not.toBe(0);
+  await eventually(async () => (await flatWhite(shop)).base_price_cents === 460);
+  expect(await flatWhite(shop)).toEqual({
+    ...before,
+    description: "Two shots under velvet milk",
+    base_price_cents: 460,
+    variations: before.variations.map((each) => ({ ...each, price_cents: each.price_cents + more })),
+  });
+}
+
+/** The product that is open gets a picture: the menu gives its address, which answers with it. */
+async function picture(shop: Morning, manager: Page) {
+  expect((await flatWhite(shop)).image_url).toBeNull();
+  await dropFile(manager.locator(".drop"), "flat-white.png", "image/png", png);
+  await manager.getByText("flat-white.png, not saved yet").waitFor();
+  await manager.getByRole("button", { name: "Save" }).click();
+  await manager.locator('.drop img[src^="/images/"]').waitFor();
+  const address = await eventually(async () => (await flatWhite(shop)).image_url);
+  const served = await fetch(new URL(address, shop.url));
+  expect(served.status).toBe(200);
+  expect(served.headers.get("content-type")).toBe("image/png");
+  expect(Buffer.from(await served.arrayBuffer())).toEqual(png);
+}
+
+/** A file is tried, which changes nothing, and then imported: one product is new, another one changed. */
+async function importMore(shop: Morning, manager: Page) {
+  const catalogRows = () => rowsOf(shop.sql, ["categories", "products", "variations"]);
+  const [before, rows] = [await menuOf(shop), await catalogRows()];
+  await openView(manager, "Import");
+  await manager.getByLabel("Choose a CSV file").setInputFiles({
+    name: "autumn.csv",
+    mimeType: "text/csv",
+    buffer: Buffer.from(
+      "name,category,description,base_price_cents,image_url,variations\r\n" +
+        "Chai,Coffee,With cardamom,450,,Small:-50|Large:+80\r\n" +
+        "Donuts,,,260,,\r\n",
+    ),
+  });
+  await manager.getByRole("heading", { name: "autumn.csv can be imported" }).waitFor();
+  expect(await catalogRows()).toEqual(rows);
+  await manager.getByRole("button", { name: "Import 2 rows" }).click();
+  await manager.getByRole("heading", { name: "autumn.csv is imported" }).waitFor();
+  await eventually(async () => (await menuOf(shop)).products.some(({ name }) => name === "Chai"));
+  const { categories, products } = await menuOf(shop);
+  expect(products).toHaveLength(before.products.length + 1);
+  expect(products.find(({ name }) => name === "Chai")).toMatchObject({
+    category_id: categories.find(({ name }) => name === "Coffee")!.id,
+    description: "With cardamom",
+    base_price_cents: 450,
+    available: true,
+    variations: [
+      { name: "Small", price_cents: 400 },
+      { name: "Large", price_cents: 530 },
+    ],
+  });
+  expect(products.find(({ id }) => id === catalog.donut.product_id)).toMatchObject({
+    name: "Donuts",
+    base_price_cents: 260,
+  });
+}
+
+async function flatWhite(shop: Morning) {
+  const { products } = await menuOf(shop);
+  return products.find(({ id }) => id === catalog.flatWhite.product_id)!;
 }
 
 /** The manager cancels an order that waits: the counter sees it, and its money goes back. */

@@ -27,7 +27,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { CompleteSettings } from "../config.ts";
-import { openPool, type Pool } from "../db.ts";
+import { last, openPool, type Pool } from "../db.ts";
 import { startDelivery } from "./delivery.ts";
 import { openKafkaSink } from "./kafka-sink.ts";
 import { stampEvents, tryLead } from "./queries.ts";
@@ -70,7 +70,11 @@ export function startRelay(sql: Pool, settings: RelaySettings, log: Logger) {
     const { leads, waiting } = await tryLead(relay);
     if (!leads) return undefined;
     if (!waiting) return 0;
-    return relay.begin(async (tx) => ((await tryLead(tx)).leads ? stampEvents(tx, batchSize) : undefined));
+    return relay.begin(async (tx) => {
+      if (!(await tryLead(tx)).leads) return undefined;
+      last(tx);
+      return stampEvents(tx, batchSize);
+    });
   }
 
   async function work() {

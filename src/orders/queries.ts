@@ -3,7 +3,12 @@ import { findProducts } from "../catalog/queries.ts";
 import type { Product } from "../catalog/schemas.ts";
 import type { Db } from "../db.ts";
 import type { PageRequest } from "../paging.ts";
-import { type ProviderResponse, selectUnsettledPayment, type UnsettledPayment } from "../payments/queries.ts";
+import {
+  type ProviderResponse,
+  selectOpenPayments,
+  selectUnsettledPayment,
+  type UnsettledPayment,
+} from "../payments/queries.ts";
 import { type Role, selectRole } from "../users/queries.ts";
 import type { PricedLine } from "./pricing.ts";
 import type { Fulfillment, Order, OrderItem, Sales } from "./schemas.ts";
@@ -75,14 +80,13 @@ export async function hasOpenOrders(sql: Db, customerId: string): Promise<boolea
   const [row] = await sql<{ open: boolean }[]>`
     select exists (
         select from orders where customer_id = ${customerId} and status in ('waiting', 'preparation', 'ready')
-      ) or exists (
-        select from payments where customer_id = ${customerId} and order_id is null and status in ('pending', 'unknown')
-      ) as open`;
+      ) or exists (${selectOpenPayments(sql, customerId)}) as open`;
   return row!.open;
 }
 
 /** Keys that are a day old: what they made stays, and they may be used anew. */
 export const deleteExpiredKeys = (sql: Db) => sql`delete from idempotency_keys where expires_at < now()`;
+
 /** All that are not finished, oldest first. */
 export const listOpenOrders = (sql: Db) => sql<Order[]>`
   select ${orderColumns(sql)}
@@ -125,7 +129,9 @@ export interface LockedOrder {
 
 export async function setOrderStatus(tx: Db, id: string, status: Status): Promise<Order> {
   const [order] = await tx<Order[]>`
-    update orders o set status = ${status}, status_changed_at = now(), updated_at = now() where o.id = ${id} returning ${orderColumns(tx)}`;
+    update orders o set status = ${status}, status_changed_at = now(), updated_at = now()
+    where o.id = ${id}
+    returning ${orderColumns(tx)}`;
   return order!;
 }
 

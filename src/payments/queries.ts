@@ -84,6 +84,11 @@ export const selectUnsettledPayment = (sql: Db, customerId: string, keyHash: Buf
   order by id desc
   limit 1`;
 
+/** A customer's charges whose order may yet come about; a query of its own, or a part of another. */
+export const selectOpenPayments = (sql: Db, customerId: string) => sql<{ id: string }[]>`
+  select id from payments
+  where customer_id = ${customerId} and order_id is null and status in ('pending', 'unknown')`;
+
 /** One row more than the page holds, newest first. */
 export const listPayments = (
   sql: Db,

@@ -4,7 +4,7 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 project=$(cd "$here/../.." && pwd)
-seconds=${SCHEMATHESIS_SECONDS:-40}
+seconds=${SCHEMATHESIS_SECONDS:-30}
 
 venv=$project/node_modules/.cache/schemathesis
 if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { buildApp } from "./app.ts";
 import { openMenu } from "./catalog/menu-snapshot.ts";
 import { openPool } from "./db.ts";
-import { startWorker } from "./jobs.ts";
+import type { Worker } from "./jobs.ts";
 import { isEmpty, migrate, seed } from "./migrate.ts";
 import { openDrain, proxyLingerMs } from "./ops/drain.ts";
 import { openCounter } from "./orders/place.ts";
@@ -29,15 +29,19 @@ await runProcess(async ({ settings: given, log, stack }) => {
   const menu = openMenu(settings, sql, log, redis);
   stack.defer(menu.close);
 
-  if (settings.worker === "inline") {
-    const worker = await startWorker(settings, sql, log);
-    stack.defer(worker.stop);
-  }
+  // Started last, for nobody waits for it; stopped when the last request is answered.
+  let worker: Worker | undefined;
+  stack.defer(() => worker?.stop());
 
   const app = await buildApp({ settings, sql, counter, menu, redis, log });
   // A payment in flight may take its whole budget, and the commit comes after it.
   stack.defer(openDrain(app, settings.paymentTimeoutMs + 2_000, settings.trustProxy > 0 ? proxyLingerMs : 0));
   await app.listen({ host: settings.host, port: settings.port });
+
+  if (settings.worker === "inline") {
+    const { startWorker } = await import("./jobs.ts");
+    worker = await startWorker(settings, sql, log);
+  }
 
   const { port } = app.server.address() as AddressInfo;
   if (sandbox) console.log(sandbox.banner(`http://localhost:${port}`, settings.apiPrefix));

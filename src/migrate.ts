@@ -1,7 +1,4 @@
 import { readdir, readFile } from "node:fs/promises";
-import { Logger, runMigrations } from "graphile-worker";
-import { runner } from "node-pg-migrate";
-import pg from "pg";
 import type { Db } from "./db.ts";
 import { PlainError } from "./runtime.ts";
 
@@ -13,6 +10,12 @@ const migrationLock = 71_034_552;
 
 /** Brings the schema, the job queue's included, up to date. Safe to run twice and at once. */
 export async function migrate(databaseUrl: string) {
+  // Loaded only here: an instance in production looks whether the schema fits, and never migrates.
+  const [{ Logger, runMigrations }, { runner }, { default: pg }] = await Promise.all([
+    import("graphile-worker"),
+    import("node-pg-migrate"),
+    import("pg"),
+  ]);
   const dbClient = new pg.Client({ connectionString: databaseUrl, application_name: "ristretto migrate" });
   await dbClient.connect().catch(({ message, code }) => {
     throw new PlainError(`No connection to the database: ${message || code}`);

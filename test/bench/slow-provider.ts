@@ -34,7 +34,8 @@ async function rush(ms: number): Promise<number> {
         const { status, body } = await connection.send(order(nth));
         const now = performance.now();
         if (status === 201 && from < now && now < to) placed++;
-        else if (status === 503) await sleep(1_000);
+        // About a second later, as people do, and not all at once.
+        else if (status === 503) await sleep(500 + Math.random() * 1_000);
         else if (status !== 201) throw new Error(`${status}: ${body()}`);
       }
       connection.close();

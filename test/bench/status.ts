@@ -7,7 +7,7 @@ import { compare, keep } from "./rounds.ts";
 const staffCount = 16;
 const roundMs = 5_000;
 /** More than both get through. */
-const orderCount = 60_000;
+const orderCount = 250_000;
 
 const rig = await startRig({ WORKER: "off" });
 const [customer] = await rig.customers(1);

@@ -11,17 +11,23 @@ const roundMs = 3_000;
 async function prepare(orders: number) {
   const rig = await startRig({ WORKER: "off" });
   const [customer, ...others] = await rig.customers(10);
-  // Each tenth order is one customer's; ids are as old as their orders, a second apart.
-  await rig.sql`
-    insert into orders (id, customer_id, total_cents, fulfillment, status, created_at)
-    select
-      uuidv7(at - now()), case when nth % 10 = 0 then ${customer!.id}::uuid else ${others[0]!.id}::uuid end,
-      350, '{"type": "pickup"}', 'delivered', at
-    from (select nth, now() - nth * interval '1 second' as at from generate_series(1, ${orders}) as nth) as made`;
-  await rig.sql`
-    insert into order_items (id, order_id, position, product_id, product_name, quantity, unit_price_cents, total_cents)
-    select uuidv7(), id, 1, uuidv7(), 'Espresso', 1, 350, 350 from orders`;
-  await rig.sql.unsafe("vacuum analyze");
+  await rig.sql.begin(async (tx) => {
+    await tx`set local statement_timeout = 0`;
+    // Each tenth order is one customer's; ids are as old as their orders, a second apart.
+    await tx`
+      insert into orders (id, customer_id, total_cents, fulfillment, status, created_at)
+      select
+        uuidv7(at - now()), case when nth % 10 = 0 then ${customer!.id}::uuid else ${others[0]!.id}::uuid end,
+        350, '{"type": "pickup"}', 'delivered', at
+      from (select nth, now() - nth * interval '1 second' as at from generate_series(1, ${orders}) as nth) as made`;
+    await tx`
+      insert into order_items (id, order_id, position, product_id, product_name, quantity, unit_price_cents, total_cents)
+      select uuidv7(), id, 1, uuidv7(), 'Espresso', 1, 350, 350 from orders`;
+  });
+  const patient = await rig.sql.reserve();
+  await patient`set statement_timeout = 0`;
+  await patient`vacuum analyze`;
+  patient.release();
   const cursorBefore = async (customerId?: string) => {
     const [row] = await rig.sql<{ id: string }[]>`
       select id from orders ${customerId ? rig.sql`where customer_id = ${customerId}` : rig.sql``}

@@ -73,6 +73,7 @@ export const banner = (address: string, apiPrefix: string) => `
 
     docs     ${address}/docs
     menu     ${address}${apiPrefix}/menu
+    staff    ${address}/admin
     sign in  customer@example.com / customer123 · barista@example.com / barista123 · manager@example.com / manager123
     order    ${orderLine(address + apiPrefix)}
 `;

@@ -135,6 +135,8 @@ describe.skipIf(noBrowser)("the office's products", () => {
     await row("option 2").getByLabel("Price").fill("+0.6");
     await save();
     await row("variation 2").getByText("There is another one of this name").waitFor();
+    // The focus goes there a moment later, and what is typed meanwhile would go with it.
+    await row("variation 2").locator("input:focus").waitFor();
     await row("variation 1").getByLabel("Name").fill("Large");
     await save();
     await page.getByText("Another product on the menu has this name").waitFor();

@@ -16,8 +16,7 @@ export function openNotifier(sql: Pool, url: string, timeoutMs: number, log: Log
       if (!notification) return;
       const { order_id, order_status } = notification;
       const headers = { "x-order-id": order_id, "idempotency-key": notificationId };
-      const signal = AbortSignal.timeout(timeoutMs);
-      const delivery = await postJson(agent, url, { status: order_status }, headers, signal);
+      const delivery = await postJson(agent, url, { status: order_status }, headers, timeoutMs);
 
       const response = delivery.result === "answered" ? delivery.answer : { error: delivery.error };
       const sent = delivery.result === "answered" && isSuccess(delivery.answer);

@@ -33,7 +33,7 @@ export function openPaymentClient(url: string, budgetMs: number): PaymentClient 
   const agent = new Agent({
     // A host that swallows packets must fail while the budget still tells it from a charge without answer.
     connect: { timeout: Math.min(3_000, budgetMs / 2) },
-    // The budget's signal ends a call, and nothing else.
+    // The budget ends a call, and nothing else.
     headersTimeout: 0,
     bodyTimeout: 0,
   });
@@ -42,19 +42,19 @@ export function openPaymentClient(url: string, budgetMs: number): PaymentClient 
     async charge(paymentId, cents, started = performance.now()) {
       const left = () => started + budgetMs - performance.now();
       if (left() <= 0) return judge({ result: "unreachable", refused: false, error: "the budget was over" });
-      const signal = AbortSignal.timeout(Math.ceil(left()));
       for (let attempt = 1; ; attempt++) {
         const delivery = await postJson(
           agent,
           url,
           { value: cents },
           { "idempotency-key": paymentId },
-          signal,
+          left(),
         );
         const pause = pausesMs[attempt - 1];
         if (!mayRetry(delivery) || attempt === maxAttempts || pause === undefined) return judge(delivery);
-        const inTime = await sleep(pause, true, { signal }).catch(() => false);
-        if (!inTime || left() <= 0) return judge(delivery);
+        if (left() <= pause) return judge(delivery);
+        await sleep(pause);
+        if (left() <= 0) return judge(delivery);
       }
     },
     close: () => agent.close(),

@@ -25,51 +25,77 @@ const maxBodyBytes = 64 * 1024;
 const neverConnected =
   /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/;
 
-/** Posts `body` once, with no retry of its own; `signal` is the end of the caller's budget. Never throws. */
-export async function postJson(
+/** Posts `body` once, with no retry of its own; what isn't over after `budgetMs` is given up. Never throws. */
+export function postJson(
   dispatcher: Dispatcher,
   url: string,
   body: unknown,
   headers: Record<string, string>,
-  signal: AbortSignal,
+  budgetMs: number,
 ): Promise<Delivery> {
   const { origin, pathname, search } = new URL(url);
-  try {
-    const response = await dispatcher.request({
-      origin,
-      path: pathname + search,
-      method: "POST",
-      headers: { "content-type": "application/json", accept: "application/json", ...headers },
-      body: JSON.stringify(body),
-      signal,
-    });
-    const text = await readText(response.body);
-    return {
-      result: "answered",
-      answer: {
-        status: response.statusCode,
-        headers: redactHeaders(response.headers),
-        body: redactBody(text),
-      },
+  const deadline = performance.now() + budgetMs;
+  return new Promise((resolve) => {
+    let request: Dispatcher.DispatchController | undefined;
+    let ended = false;
+    const end = (delivery: Delivery) => {
+      ended = true;
+      clearTimeout(timer);
+      resolve(delivery);
     };
-  } catch (cause) {
-    const { code, message } = cause as { code?: string; message?: string };
-    const error = signal.aborted ? "no answer within the budget" : (code ?? message ?? "unknown error");
-    return !signal.aborted && neverConnected.test(code ?? "")
-      ? { result: "unreachable", refused: code === "ECONNREFUSED", error }
-      : { result: "unanswered", error };
-  }
-}
+    // An AbortSignal.timeout would live, with all that it reaches, until its time is over, however soon the answer came.
+    const timer = setTimeout(
+      () => {
+        end({ result: "unanswered", error: "no answer within the budget" });
+        request?.abort(new Error("the budget was over"));
+      },
+      Math.max(1, budgetMs),
+    );
 
-async function readText(body: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size > maxBodyBytes) break;
-  }
-  return Buffer.concat(chunks).subarray(0, maxBodyBytes).toString();
+    let answer: Pick<ProviderAnswer, "status" | "headers">;
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const endAnswered = () => {
+      const text = Buffer.concat(chunks).subarray(0, maxBodyBytes).toString();
+      end({ result: "answered", answer: { ...answer, body: redactBody(text) } });
+    };
+    dispatcher.dispatch(
+      {
+        origin,
+        path: pathname + search,
+        method: "POST",
+        headers: { "content-type": "application/json", accept: "application/json", ...headers },
+        body: JSON.stringify(body),
+      },
+      {
+        // It waited for a connection until now, and nothing of it has been sent.
+        onRequestStart(controller) {
+          request = controller;
+          if (ended || performance.now() >= deadline) controller.abort(new Error("the budget was over"));
+        },
+        onResponseStart(_controller, status, responseHeaders) {
+          answer = { status, headers: redactHeaders(responseHeaders) };
+        },
+        onResponseData(controller, chunk) {
+          chunks.push(chunk);
+          size += chunk.length;
+          if (size <= maxBodyBytes || ended) return;
+          endAnswered();
+          controller.abort(new Error("the rest is not read"));
+        },
+        onResponseEnd: endAnswered,
+        onResponseError(_controller, { code, message }: Error & { code?: string }) {
+          if (ended) return;
+          const error = code ?? message;
+          end(
+            neverConnected.test(code ?? "")
+              ? { result: "unreachable", refused: code === "ECONNREFUSED", error }
+              : { result: "unanswered", error },
+          );
+        },
+      },
+    );
+  });
 }
 
 /** A 2xx whose JSON does not say `success: false`. */

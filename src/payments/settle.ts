@@ -65,13 +65,7 @@ export function startSettling(
   }
 
   const ask = (url: string, { id, payment_id, amount_cents }: RefundToSend) =>
-    postJson(
-      agent,
-      url,
-      { payment_id, value: amount_cents },
-      { "idempotency-key": id },
-      AbortSignal.timeout(refundTimeoutMs),
-    );
+    postJson(agent, url, { payment_id, value: amount_cents }, { "idempotency-key": id }, refundTimeoutMs);
 
   async function round() {
     for (const payment of await claimOverduePayments(sql, quietSeconds))

@@ -131,7 +131,7 @@ const formats: Record<string, Arbitrary<string>> = {
             max: new Date("9999-12-30T23:59:59Z"),
             noInvalidDate: true,
           }),
-          fc.constantFrom("Z", "z", "+14:00", "-12:00", "+05:45"),
+          fc.constantFrom("Z", "z", "+14:00", "-12:00", "+05:45", "-23:59"),
         )
         .map(([date, offset]) => date.toISOString().replace("Z", offset)),
     },
@@ -230,7 +230,7 @@ const notOfFormat: Record<string, string[]> = {
     "2026-02-30T00:00:00Z",
     "2026-13-01T00:00:00Z",
     "2026-01-01T24:00:00Z",
-    "2026-01-01T00:00:00+25:00",
+    "2026-01-01T00:00:00+24:00",
     "+012026-01-01T00:00:00Z",
     "0001-01-01T00:00:00+01:00",
     "9999-12-31T23:59:59-01:00",

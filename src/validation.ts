@@ -44,6 +44,8 @@ function textError({ minLength = 0, maxLength = Infinity, pattern }: StringOptio
   return undefined;
 }
 
+TypeRegistry.Set("Described", (_schema, value) => typeof value === "string");
+
 /** Where a nullable schema keeps what it is when it isn't null. */
 export const notNull: unique symbol = Symbol("notNull");
 TypeRegistry.Set<Record<typeof notNull, TSchema>>(
@@ -55,6 +57,7 @@ SetErrorFunction((error) => {
   if (error.errorType !== ValueErrorType.Kind) return DefaultErrorFunction(error);
   if (error.schema[Kind] === "StringEnum") return `Expected one of ${error.schema.enum.join(", ")}`;
   if (error.schema[Kind] === "Text") return textError(error.schema, error.value)!;
+  if (error.schema[Kind] === "Described") return "Expected string";
   return `${Value.Errors((error.schema as unknown as Record<typeof notNull, TSchema>)[notNull], error.value).First()?.message}, or null`;
 });
 

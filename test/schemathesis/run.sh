@@ -36,8 +36,9 @@ for user in manager customer; do
   [ -n "$address" ] || { cat "$folder/log" >&2; exit 1; }
 
   # It leaves a cache where it runs. One worker: several crash Python 3.11's compiler now and then.
-  if ! (cd "$folder" && SHOP_USER=$user "$venv/bin/schemathesis" --config-file "$here/schemathesis.toml" \
-    run "$address/docs/json" --max-time "$seconds" --workers 1 --continue-on-failure >report 2>&1); then
+  if ! (cd "$folder" && SHOP_USER=$user SCHEMATHESIS_HOOKS=$here/hooks.py "$venv/bin/schemathesis" \
+    --config-file "$here/schemathesis.toml" run "$address/docs/json" \
+    --max-time "$seconds" --workers 1 --continue-on-failure >report 2>&1); then
     cat "$folder/report" >&2
     echo "schemathesis as a $user: FAILED" >&2
     exit 1

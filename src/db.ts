@@ -59,7 +59,9 @@ export function openPool(url: string, { name, max, ...options }: PoolOptions): P
       date: {
         to: 1184,
         from: [1082, 1114, 1184],
-        serialize: (value: string | Date) => (value instanceof Date ? value.toISOString() : value),
+        // RFC 3339 has offsets of up to a day, PostgreSQL of 15 hours.
+        serialize: (value: string | Date) =>
+          value instanceof Date || /[+-]\d\d:\d\d$/.test(value) ? new Date(value).toISOString() : value,
         parse: (value: string) => new Date(value).toISOString(),
       },
       uuids: {

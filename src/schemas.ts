@@ -11,14 +11,25 @@ export const UserId = Type.String({
 });
 export const Time = Type.String({ format: "date-time", description: "RFC 3339, UTC" });
 export const Cents = Type.Integer({ minimum: 0, description: "Money in cents" });
-/** Text of at most so many characters. */
+
+/**
+ * Text of at most so many characters. No text has NUL, which PostgreSQL can't store: a pattern of its own says that, too.
+ */
 export const text = (
   maxLength: number,
   options: Pick<StringOptions, "minLength" | "pattern" | "description"> = {},
-) => Type.Unsafe<string>({ [Kind]: "Text", type: "string", maxLength, ...options });
+) => Type.Unsafe<string>({ [Kind]: "Text", type: "string", maxLength, pattern: "^[^\\u0000]*$", ...options });
+
+/** Text that shows something: one of blanks alone is a slip. */
+export const visibleText = (maxLength: number, options: { minLength?: number; description?: string } = {}) =>
+  text(maxLength, { minLength: 1, pattern: "^\\s*[^\\s\\u0000][^\\u0000]*$", ...options });
+
+/** Text whose form the document says, and a handler checks: a wrong one has an error code of its own. */
+export const described = (options: Pick<StringOptions, "format" | "pattern" | "description">) =>
+  Type.Unsafe<string>({ [Kind]: "Described", type: "string", ...options });
 
 /** Shown to everybody: a web address, or a path on this site; never `javascript:` and its like. */
-export const Link = text(2000, { pattern: "^(https?://\\S+|/\\S*)$" });
+export const Link = text(2000, { pattern: "^(https?://[^\\s\\u0000]+|/[^\\s\\u0000]*)$" });
 /** Where something stands among its like, the smallest first. */
 export const SortOrder = Type.Integer({ minimum: -1_000_000, maximum: 1_000_000 });
 // As browsers check it, but for a domain of one word, which nobody can write to.
@@ -29,8 +40,8 @@ export const Email = text(254, {
 /** The one form in which an address is stored and compared. */
 export const toEmail = (address: string) => address.trim().toLowerCase();
 
-// Shown in the shop and called across the counter; a name of blanks alone is none.
-export const PersonName = text(100, { minLength: 1, pattern: "\\S" });
+// Shown in the shop and called across the counter.
+export const PersonName = visibleText(100);
 export const PhoneNumber = text(32, { pattern: "^\\+?[0-9][0-9 ().-]{3,30}$" });
 
 /** `schema` or null, written as `type: [T, "null"]`; for plain texts, numbers and objects, not for enums. */

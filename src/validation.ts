@@ -6,9 +6,8 @@ import type { FastifySchemaCompiler } from "fastify";
 import { ApiError, type FieldError } from "./errors.ts";
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-// Within what PostgreSQL takes: no offset of 15 hours.
 const rfc3339 =
-  /^(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-](0\d|1[0-4]):[0-5]\d)$/i;
+  /^(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/i;
 /** As a time is answered, in UTC, its year has four digits too; PostgreSQL has no year 0. In milliseconds. */
 export const firstTime = Date.parse("0001-01-01T00:00:00Z");
 const lastTime = Date.parse("9999-12-31T23:59:59Z");
@@ -45,6 +44,8 @@ function textError({ minLength = 0, maxLength = Infinity, pattern }: StringOptio
   return undefined;
 }
 
+TypeRegistry.Set("Described", (_schema, value) => typeof value === "string");
+
 /** Where a nullable schema keeps what it is when it isn't null. */
 export const notNull: unique symbol = Symbol("notNull");
 TypeRegistry.Set<Record<typeof notNull, TSchema>>(
@@ -56,6 +57,7 @@ SetErrorFunction((error) => {
   if (error.errorType !== ValueErrorType.Kind) return DefaultErrorFunction(error);
   if (error.schema[Kind] === "StringEnum") return `Expected one of ${error.schema.enum.join(", ")}`;
   if (error.schema[Kind] === "Text") return textError(error.schema, error.value)!;
+  if (error.schema[Kind] === "Described") return "Expected string";
   return `${Value.Errors((error.schema as unknown as Record<typeof notNull, TSchema>)[notNull], error.value).First()?.message}, or null`;
 });
 

@@ -136,7 +136,7 @@ describe("is refused:", () => {
       { available: false, until: "0000-01-01T00:00:00Z" },
       "/until",
     ],
-    ["an offset that no clock has", { available: false, until: "2999-01-01T00:00:00+23:00" }, "/until"],
+    ["an offset that no clock has", { available: false, until: "2999-01-01T00:00:00+24:00" }, "/until"],
     ["a word for an id", { available: false, variation_id: "small" }, "/variation_id"],
     ["an unknown key", { available: false, reason: "gone" }, "/reason"],
   ])("%s", async (_title, body, path) => {

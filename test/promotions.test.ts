@@ -31,6 +31,19 @@ const hours = (n: number) => new Date(Date.now() + n * 3_600_000).toISOString();
 
 const nobody = "01920000-0000-7000-8000-00000000ffff";
 
+test("times are taken in any offset that RFC 3339 has, and kept in UTC", async () => {
+  const body = {
+    title: "Elsewhere",
+    starts_at: "2026-01-01T00:00:00.5+23:59",
+    ends_at: "2026-01-01T00:00:00-23:59",
+  };
+  const made = await manager.call("POST", "/admin/promotions", { body });
+  expect(made.json()).toMatchObject({
+    starts_at: "2025-12-31T00:01:00.500Z",
+    ends_at: "2026-01-01T23:59:00.000Z",
+  });
+});
+
 test("a promotion is made, read, changed, emptied and removed", async () => {
   const body = {
     title: "Two for one",

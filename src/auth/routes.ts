@@ -10,7 +10,7 @@ import { findAccountByIdentity } from "../users/identity-queries.ts";
 import { findAccountByEmail } from "../users/queries.ts";
 import { passwordMatches } from "./passwords.ts";
 import { endSessionOfToken } from "./queries.ts";
-import { RefreshToken, SignIn, TelegramLogin, TokenPair } from "./schemas.ts";
+import { ignoredOauthFields, RefreshToken, SignIn, TelegramLogin, TokenPair } from "./schemas.ts";
 import { openSession, refreshSession } from "./sessions.ts";
 import { proveTelegramLogin, requireTelegram } from "./telegram.ts";
 import { hashToken } from "./tokens.ts";
@@ -27,6 +27,9 @@ export const authRoutes: FastifyPluginAsyncTypebox<{ judgeGuess: JudgeGuess }> =
   app.post(
     "/auth/token",
     {
+      preValidation: async ({ body }) => {
+        for (const field of ignoredOauthFields) delete (body as Record<string, unknown> | null)?.[field];
+      },
       config: { refuses: ["invalid_credentials", "email_not_verified"] },
       schema: {
         operationId: "createToken",

@@ -1,22 +1,22 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Email, Id, Nullable, OneOf, PersonName, PhoneNumber, Time, text } from "../schemas.ts";
+import { Email, Id, Nullable, OneOf, PersonName, PhoneNumber, Time, text, visibleText } from "../schemas.ts";
 
-// A form of the OAuth password grant, or the same as JSON. What else OAuth clients send is let through, whatever it is.
-const unread = Type.Unknown({ type: "string", description: "Not read: here for OAuth clients that send it" });
+/** What OAuth clients send besides. Whatever it is, it is not read, and dropped before the rest is checked. */
+export const ignoredOauthFields = ["grant_type", "scope", "client_id", "client_secret"];
 
+/** A form of the OAuth password grant, or the same as JSON. */
 export const SignIn = Type.Object(
   {
     username: text(254, { minLength: 1, description: "The email" }),
     password: text(128, { minLength: 1 }),
-    grant_type: Type.Optional(unread),
-    scope: Type.Optional(unread),
-    client_id: Type.Optional(unread),
-    client_secret: Type.Optional(unread),
   },
   {
     title: "SignIn",
+    description:
+      "The password grant of OAuth: `grant_type`, `scope`, `client_id`, `client_secret` are not read",
     additionalProperties: false,
+    patternProperties: { [`^(${ignoredOauthFields.join("|")})$`]: {} },
     examples: [{ username: "customer@example.com", password: "customer123" }],
   },
 );
@@ -51,10 +51,8 @@ export const RefreshToken = Type.Object(
   },
 );
 
-const Password = text(128, {
+const Password = visibleText(128, {
   minLength: 8,
-  // A password of blanks alone is a slip.
-  pattern: "\\S",
   description: "8 to 128 characters, not only blanks",
 });
 
@@ -100,7 +98,7 @@ export const PasswordReset = Type.Object(
 );
 
 // Telegram signs lines of `key=value`: a value of two lines could pass for another key.
-const line = (maxLength: number) => text(maxLength, { pattern: "^[^\\n]*$" });
+const line = (maxLength: number) => text(maxLength, { pattern: "^[^\\n\\u0000]*$" });
 
 /** What the Telegram Login widget gives, as it is. */
 export const TelegramLogin = Type.Object(

@@ -1,11 +1,11 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Id, Link, Nullable, SortOrder, Time, text } from "../schemas.ts";
+import { Id, Link, Nullable, SortOrder, Time, text, visibleText } from "../schemas.ts";
 
 const maxPriceCents = 100_000;
 const PriceChange = Type.Integer({ minimum: -maxPriceCents, maximum: maxPriceCents });
 const BasePrice = Type.Integer({ minimum: 0, maximum: maxPriceCents });
-const Name = text(100, { minLength: 1, pattern: "\\S" });
+const Name = visibleText(100);
 
 export const Option = Type.Object(
   { id: Id, name: Type.String(), price_change_cents: Type.Integer(), available: Type.Boolean() },

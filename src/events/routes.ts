@@ -1,14 +1,16 @@
 // Orders live, as server-sent events: what there is, then each change. Who comes back says what he has seen.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import type { TSchema } from "@sinclair/typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { isStaff, requireManager, requireStaff, requireUser } from "../auth/guards.ts";
 import { notFound } from "../errors.ts";
 import { findOrder, listOpenOrders } from "../orders/queries.ts";
+import { Order } from "../orders/schemas.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
 import { Id } from "../schemas.ts";
 import type { Follow, Live } from "./live.ts";
 import { listEvents } from "./queries.ts";
-import { Event, OrderEvent } from "./schemas.ts";
+import { Board, Event, OrderEvent } from "./schemas.ts";
 
 const tags = ["orders"];
 
@@ -24,17 +26,21 @@ const about =
   "`id` is the event's seq, `data` the event (schema `OrderEvent`). A comment comes every 15 seconds; the stream ends " +
   "when the token expires, and it is cut when it isn't read: come back with the last id in Last-Event-ID.";
 
-const response = {
+/** Of a stream that begins with this. */
+const responseOf = (snapshot: TSchema) => ({
   200: {
     description: "Events until the stream ends",
     // The nearest that OpenAPI 3.1 has: text, in which this is written as JSON.
     content: {
       "text/event-stream": {
-        schema: Type.String({ contentMediaType: "application/json", contentSchema: OrderEvent }),
+        schema: Type.String({
+          contentMediaType: "application/json",
+          contentSchema: Type.Union([snapshot, OrderEvent]),
+        }),
       },
     },
   },
-};
+});
 
 export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live }> = async (app, { live }) => {
   // Before the server waits for its connections to end, which streams would not.
@@ -53,7 +59,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live }> = async (app
         description: `First \`event: snapshot\` with the order, then each change. It ends when the order is finished. ${about}`,
         params: Type.Object({ order_id: Id }),
         headers,
-        response,
+        response: responseOf(Order),
       },
     },
     async (request, reply) => {
@@ -78,7 +84,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live }> = async (app
         summary: "The board: all orders, live",
         description: `First \`event: snapshot\` with \`{ orders }\`, those not finished, oldest first; then each change. ${about}`,
         headers,
-        response,
+        response: responseOf(Board),
       },
     },
     async (request, reply) =>

@@ -44,6 +44,12 @@ export const OrderEvent = Type.Object(
   { title: "OrderEvent" },
 );
 
+/** What the board's stream begins with. */
+export const Board = Type.Object(
+  { orders: Type.Array(Order, { description: "Those not finished, oldest first" }) },
+  { title: "Board" },
+);
+
 /** An event as every sink tells it: of an order, or of something else. */
 export const Event = Type.Object(
   {

@@ -1,6 +1,6 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Cents, Id, JsonObject, Nullable, OneOf, Time, text } from "../schemas.ts";
+import { Cents, described, Id, JsonObject, Nullable, OneOf, Time, text, visibleText } from "../schemas.ts";
 import { statuses } from "./status.ts";
 
 export const OrderStatus = OneOf(statuses, { title: "OrderStatus" });
@@ -102,7 +102,8 @@ export type OrderInput = Static<typeof OrderInput>;
 
 export const IdempotencyHeader = Type.Object({
   "idempotency-key": Type.Optional(
-    Type.String({
+    described({
+      pattern: "^[!-~]{1,255}$",
       description:
         "1 to 255 visible ASCII characters, new for each order: the same key and body again give the same order, " +
         "and nobody is charged twice. See Sending again.",
@@ -236,7 +237,7 @@ export const StatusChange = Type.Object(
 );
 
 export const Cancellation = Type.Object(
-  { reason: Type.Optional(text(500, { minLength: 1, pattern: "\\S" })) },
+  { reason: Type.Optional(visibleText(500)) },
   { title: "Cancellation", additionalProperties: false, examples: [{ reason: "We are out of milk" }] },
 );
 

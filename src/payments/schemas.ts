@@ -1,6 +1,6 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Cents, Id, JsonObject, Nullable, OneOf, Time, text } from "../schemas.ts";
+import { Cents, Id, JsonObject, Nullable, OneOf, Time, visibleText } from "../schemas.ts";
 
 export const paymentStatuses = [
   "pending",
@@ -65,7 +65,7 @@ export const RefundInput = Type.Object(
     amount_cents: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 2_147_483_647, description: "Default: all that is left" }),
     ),
-    reason: text(500, { minLength: 1, pattern: "\\S" }),
+    reason: visibleText(500),
   },
   {
     title: "RefundInput",

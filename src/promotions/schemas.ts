@@ -1,6 +1,6 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Id, Link, Nullable, SortOrder, Time, text } from "../schemas.ts";
+import { Id, Link, Nullable, SortOrder, Time, text, visibleText } from "../schemas.ts";
 
 export const Promotion = Type.Object(
   {
@@ -21,7 +21,7 @@ export type Promotion = Static<typeof Promotion>;
 
 export const PromotionInput = Type.Object(
   {
-    title: text(200, { minLength: 1, pattern: "\\S" }),
+    title: visibleText(200),
     description: Type.Optional(Nullable(text(2000))),
     image_url: Type.Optional(Nullable(Link)),
     link_url: Type.Optional(Nullable(Link)),

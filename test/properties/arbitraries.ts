@@ -10,6 +10,7 @@ export interface Schema {
   properties?: Record<string, Schema>;
   required?: string[];
   additionalProperties?: boolean | Schema;
+  patternProperties?: Record<string, Schema>;
   minProperties?: number;
   items?: Schema;
   minItems?: number;
@@ -24,7 +25,7 @@ export interface Schema {
 
 const keywords = new Set(
   (
-    "type enum const anyOf properties required additionalProperties minProperties items minItems maxItems " +
+    "type enum const anyOf properties required additionalProperties patternProperties minProperties items minItems maxItems " +
     "minLength maxLength pattern format minimum maximum title description examples example default deprecated $id"
   ).split(" "),
 );
@@ -76,14 +77,22 @@ const makers: Record<string, (schema: Schema, source: Source, name: string) => A
   string: (schema) => allowedText(schema),
   array: ({ items = {}, minItems = 0, maxItems = 100 }, source, name) =>
     fc.array(allowed(items, source, name.replace(/s$/, "")), { minLength: minItems, maxLength: maxItems }),
-  object: ({ properties = {}, required = [], additionalProperties, minProperties = 0 }, source) => {
+  object: (schema, source) => {
+    const { properties = {}, required = [], minProperties = 0, patternProperties = {} } = schema;
+    const { additionalProperties } = schema;
     const named = Object.entries(properties).map(([key, schema]) => [key, allowed(schema, source, key)]);
     const record = fc.record(Object.fromEntries(named), {
       requiredKeys: required as never[],
       noNullPrototype: true,
     });
+    const patterns = Object.entries(patternProperties).map(([pattern, schema]) =>
+      fc.dictionary(fc.stringMatching(new RegExp(pattern)), allowed(schema, source), { maxKeys: 2 }),
+    );
     if (typeof additionalProperties !== "object")
-      return record.filter((value) => Object.keys(value as object).length >= minProperties);
+      return fc
+        .tuple(record, ...patterns)
+        .map((parts) => Object.assign({}, ...parts))
+        .filter((value) => Object.keys(value).length >= minProperties);
     const more = fc.dictionary(anyKey, allowed(additionalProperties, source), {
       maxKeys: 4,
       noNullPrototype: true,
@@ -110,9 +119,11 @@ function allowedText({ minLength = 0, maxLength = 300, pattern, format }: Schema
     !value.includes("\0") &&
     value.isWellFormed() &&
     (!pattern || new RegExp(pattern).test(value));
-  const some = pattern
-    ? fc.stringMatching(new RegExp(pattern), { maxLength }).filter(fits)
-    : fc.string({ unit: character, minLength, maxLength });
+  // What a pattern that forbids nothing but NUL allows is made, with emoji, by `character`.
+  const some =
+    pattern && pattern !== "^[^\\u0000]*$"
+      ? fc.stringMatching(new RegExp(pattern), { maxLength }).filter(fits)
+      : fc.string({ unit: character, minLength, maxLength });
   const longest = ["a", "é", "😀"].map((letter) => letter.repeat(maxLength)).filter(fits);
   if (longest.length === 0) return some;
   return fc.oneof({ weight: 12, arbitrary: some }, { weight: 1, arbitrary: fc.constantFrom(...longest) });
@@ -131,13 +142,14 @@ const formats: Record<string, Arbitrary<string>> = {
             max: new Date("9999-12-30T23:59:59Z"),
             noInvalidDate: true,
           }),
-          fc.constantFrom("Z", "z", "+14:00", "-12:00", "+05:45"),
+          fc.constantFrom("Z", "z", "+14:00", "-12:00", "+05:45", "-23:59"),
         )
         .map(([date, offset]) => date.toISOString().replace("Z", offset)),
     },
     { weight: 1, arbitrary: fc.constantFrom("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z") },
   ),
   uri: fc.webUrl({ size: "small" }),
+  cursor: fc.uuid().map((id) => Buffer.from(id).toString("base64url")),
   binary: fc.string({ unit: "binary" }),
 };
 
@@ -230,7 +242,7 @@ const notOfFormat: Record<string, string[]> = {
     "2026-02-30T00:00:00Z",
     "2026-13-01T00:00:00Z",
     "2026-01-01T24:00:00Z",
-    "2026-01-01T00:00:00+25:00",
+    "2026-01-01T00:00:00+24:00",
     "+012026-01-01T00:00:00Z",
     "0001-01-01T00:00:00+01:00",
     "9999-12-31T23:59:59-01:00",
@@ -238,6 +250,7 @@ const notOfFormat: Record<string, string[]> = {
     "now",
   ],
   uri: ["", "http://", "javascript:alert(1)"],
+  cursor: ["", "x", "01920000-0000-7000-8000-000000000201"],
   binary: [],
 };
 

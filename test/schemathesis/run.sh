@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs schemathesis as a manager and as a customer, each against a shop of its own that has just been opened. Needs
-# python3 with venv; SCHEMATHESIS_SECONDS is how long each goes on.
+# python3 with venv; SCHEMATHESIS_SECONDS is how long each goes on. Prints a line for each, and all that the tool says if
+# it finds something.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 project=$(cd "$here/../.." && pwd)
@@ -34,9 +35,16 @@ for user in manager customer; do
   done
   [ -n "$address" ] || { cat "$folder/log" >&2; exit 1; }
 
-  echo "as a $user, $seconds s:"
   # It leaves a cache where it runs. One worker: several crash Python 3.11's compiler now and then.
-  (cd "$folder" && SHOP_USER=$user "$venv/bin/schemathesis" --config-file "$here/schemathesis.toml" \
-    run "$address/docs/json" --max-time "$seconds" --workers 1 --continue-on-failure)
+  if ! (cd "$folder" && SHOP_USER=$user SCHEMATHESIS_HOOKS=$here/hooks.py "$venv/bin/schemathesis" \
+    --config-file "$here/schemathesis.toml" run "$address/docs/json" \
+    --max-time "$seconds" --workers 1 --continue-on-failure >report 2>&1); then
+    cat "$folder/report" >&2
+    echo "schemathesis as a $user: FAILED" >&2
+    exit 1
+  fi
+  cases=$(sed -n 's/^ *\([0-9]*\) generated.*/\1/p' "$folder/report")
+  operations=$(sed -n 's/^ *Tested: \([0-9]*\).*/\1/p' "$folder/report")
+  echo "schemathesis as a $user: $cases cases, $operations operations, $seconds s"
   close_shop
 done

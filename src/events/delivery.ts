@@ -58,6 +58,8 @@ export function startDelivery(sql: Pool, sink: Sink, leads: () => boolean, log: 
     const state = await findSinkState(sql, sink.name);
     const limit = state.position < singlyUpTo ? 1 : batchSize;
     const events = await listEventsAfter(sql, state.position, limit);
+    // Reading may have taken longer than `stop` waits: the sink is closed then.
+    if (stopping.signal.aborted) return false;
     const last = events.at(-1)?.seq ?? state.position;
     try {
       const published = await sink.publish(events, state.mark);

@@ -1,7 +1,7 @@
 // The service as an operator meets it: npm, real processes, signals.
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { readdir, readFile, rm } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -57,7 +57,7 @@ async function orderIds(address: string): Promise<string[]> {
 
 async function health(address: string) {
   const response = await fetch(`${address}/api/v1/health`);
-  return { status: response.status, body: await response.json() };
+  return { status: response.status, body: (await response.json()) as { status: string } };
 }
 
 afterEach(killStarted);
@@ -188,6 +188,21 @@ test.skipIf(!existsSync("/proc"))("a first start that is stopped leaves nothing 
   expect(await shop.code, shop.said()).toBe(0);
   await eventually(async () => (await processesIn(folder)).length === 0, 2);
   expect(await readdir(join(folder, ".data"))).toEqual(["database-url", "postgres"]);
+});
+
+test.skipIf(!existsSync("/proc"))("a folder may have blanks in its name", async () => {
+  const folder = await makeFolder();
+  onTestFinished(() => removeFolder(folder));
+  // The files themselves: of a link Node would see where it leads to.
+  const here = join(folder, "my shop");
+  await mkdir(here);
+  for (const name of ["package.json", "src", "migrations", "seeds"])
+    await cp(name, join(here, name), { recursive: true });
+  await symlink(join(folder, "node_modules"), join(here, "node_modules"));
+  const shop = await start(here);
+  expect((await health(shop.address)).body.status).toBe("ok");
+  await placeOrder(shop.address);
+  expect(await shop.stop()).toBe(0);
 });
 
 describe("a shop with a database of its own", () => {

@@ -130,7 +130,7 @@ export function readSettings(env: Record<string, string | undefined>, demand: De
     problems.push("CORS_ORIGINS must be * or a comma-separated list of origins such as https://shop.example");
 
   const kafkaBrokers = list("KAFKA_BROKERS");
-  if (!kafkaBrokers.every((broker) => /^[\w.-]+:\d{1,5}$/.test(broker)))
+  if (!kafkaBrokers.every((broker) => /^[\w.-]+:\d+$/.test(broker) && URL.canParse(`kafka://${broker}`)))
     problems.push("KAFKA_BROKERS must be a comma-separated list of host:port");
 
   const currency = text("CURRENCY") ?? "USD";

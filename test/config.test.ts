@@ -113,6 +113,7 @@ const malformed: [name: string, value: string][] = [
   ["REDIS_URL", "http://redis"],
   ["KAFKA_BROKERS", "kafka"],
   ["KAFKA_BROKERS", "kafka:9092, other"],
+  ["KAFKA_BROKERS", "kafka:65536"],
   ["WORKER", "on"],
   ["CURRENCY", "usd"],
   ["CURRENCY", "DOLLAR"],

@@ -164,7 +164,9 @@ export const metricsRoute: FastifyPluginAsyncTypebox<{
       menuReloads.reset();
       menuReloads.inc(menu.counts.reloads);
       for (const [kind, count] of Object.entries(live.count())) sseStreams.set({ kind }, count);
+      // It begins as 0, which would be one that is down.
       if (redis) redisUp.set(redis.status === "ready" ? 1 : 0);
+      else redisUp.remove();
       await Promise.race([
         setDatabaseFigures(app.sql).catch((error) =>
           app.log.warn({ err: error }, "no figures from the database"),

@@ -51,6 +51,8 @@ export interface Settings {
   /** Undefined: failures are in the log alone. */
   sentryDsn: string | undefined;
   worker: "inline" | "off";
+  /** Where a worker beside the instances shows what it has counted; 0 is off. */
+  metricsPort: number;
   currency: string;
 }
 
@@ -166,6 +168,7 @@ export function readSettings(env: Record<string, string | undefined>, demand: De
     rateLimitMax: integer("RATE_LIMIT_MAX", 600, 0, 1_000_000),
     sentryDsn: url("SENTRY_DSN", ["http:", "https:"], { optional: true }),
     worker: oneOf("WORKER", "inline", ["inline", "off"]) as "inline" | "off",
+    metricsPort: integer("METRICS_PORT", 0, 0, 65_535),
     currency,
   };
   if (problems.length > 0) throw new SettingsError(problems);

@@ -18,6 +18,7 @@ import {
   test,
 } from "vitest";
 import { openPool, type Pool } from "../src/db.ts";
+import { freePort } from "./free-port.ts";
 import { eventually } from "./harness.ts";
 import { type Env, killIn, killStarted, makeFolder, npm, processesIn, removeFolder, start } from "./npm.ts";
 import { type ProviderStub, startProviderStub } from "./provider-stub.ts";
@@ -158,9 +159,25 @@ describe.skipIf(!existsSync("/proc"))("a shop without settings", () => {
     });
     expect(change.status).toBe(200);
 
-    const worker = npm(folder, "worker", { NOTIFICATION_SERVICE_URL: `${provider.url}/notifications` });
+    const metricsPort = await freePort();
+    const worker = npm(folder, "worker", {
+      NOTIFICATION_SERVICE_URL: `${provider.url}/notifications`,
+      METRICS_PORT: `${metricsPort}`,
+    });
     const call = await eventually(() => provider.calls[0], 10);
     expect(call).toMatchObject({ body: { status: "preparation" }, headers: { "x-order-id": id } });
+
+    // What the worker counts nobody else can tell; of the rest it says nothing, not even 0.
+    const figures = async (path = "metrics") => fetch(`http://127.0.0.1:${metricsPort}/${path}`);
+    const told = await eventually(async () => {
+      const text = await (await figures()).text();
+      return text.includes('notifications_total{outcome="sent"} 1') && text;
+    });
+    for (const name of ["refunds_total", "mails_total", "process_cpu_seconds_total"])
+      expect(told).toContain(`# TYPE ${name} `);
+    for (const name of ["redis_up", "refunds_due", "payments_total", "http_requests_total"])
+      expect(told).not.toContain(name);
+    expect((await figures("orders")).status).toBe(404);
     process.kill(worker.pid, "SIGTERM");
     expect(await worker.code).toBe(0);
     expect(await shop.stop()).toBe(0);

@@ -1,6 +1,7 @@
 import { pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
 import { afterEach, describe, expect, test } from "vitest";
+import { OrderEvent } from "../src/events/schemas.ts";
 import { startSettling } from "../src/payments/settle.ts";
 import { makeProduct } from "./factories.ts";
 import { eventually, expectProblem, testShop } from "./harness.ts";
@@ -81,6 +82,10 @@ describe("cancelling", () => {
       subject_id: id,
       data: { id, payment_status: "refunded", amount_cents: 1000 },
     });
+    // The document describes all that is told.
+    const described = Object.keys(OrderEvent.properties.data.properties);
+    for (const { data } of [event!, refunded!])
+      expect(described).toEqual(expect.arrayContaining(Object.keys(data)));
     expectProblem(await ann.call("POST", `/orders/${id}/cancel`), 409, "too_late");
   });
 

@@ -91,6 +91,20 @@ test("every figure of the contract is there", async () => {
     expect(text, name).toContain(`# TYPE ${name} `);
 });
 
+test("a charge without an order and a new order without a charge are out of balance", async () => {
+  const { id } = await shop.as("customer");
+  await shop.sql`
+    insert into payments (id, customer_id, amount_cents, status, request_hash)
+    values (gen_random_uuid(), ${id}, 450, 'unknown', '')`;
+  expect(await figure("payments_out_of_balance")).toBe(1);
+  await shop.sql`
+    insert into orders (id, customer_id, total_cents, fulfillment)
+    values (gen_random_uuid(), ${id}, 450, '{"type": "pickup"}')`;
+  expect(await figure("payments_out_of_balance")).toBe(2);
+  await shop.sql`update orders set created_at = now() - interval '25 hours'`;
+  expect(await figure("payments_out_of_balance")).toBe(1);
+});
+
 const redisUp = (metrics: string) => /^redis_up (\d)/m.exec(metrics)?.[1];
 
 test("a Redis that isn't configured isn't down", async () => {

@@ -34,5 +34,28 @@ test("a sink that was closed while its events were still being read is sent noth
   });
   await stopped;
   expect(calls).toEqual(["close"]);
-  expect(await shop.sql`select position::int as position from event_sinks`).toEqual([{ position: 0 }]);
+  const [state] = await shop.sql`select position::int as position from event_sinks where name = ${sink.name}`;
+  expect(state).toEqual({ position: 0 });
+});
+
+test("a sink that is down isn't said to be back by an instance that no longer leads", async () => {
+  const sink: Sink = {
+    name: "down",
+    publish: () => Promise.reject(new Error("nobody there")),
+    close: async () => {},
+  };
+  const lines: string[] = [];
+  const log = pino({ level: "info" }, { write: (line: string) => void lines.push(JSON.parse(line).msg) });
+  let leading = true;
+  let asked = 0;
+  const leads = () => {
+    if (!leading) asked++;
+    return leading;
+  };
+  const delivery = startDelivery(shop.sql, sink, leads, log);
+  await eventually(() => lines.length > 0);
+  leading = false;
+  await eventually(() => asked > 0);
+  await delivery.stop();
+  expect(lines).toEqual(["a sink is down; its events wait"]);
 });

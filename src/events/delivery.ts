@@ -104,8 +104,9 @@ export function startDelivery(sql: Pool, sink: Sink, leads: () => boolean, log: 
   async function work() {
     while (!stopping.signal.aborted) {
       try {
-        const more = leads() && (await deliver());
-        if (failures > 0) log.info({ sink: sink.name }, "a sink is back");
+        const leading = leads();
+        const more = leading && (await deliver());
+        if (leading && failures > 0) log.info({ sink: sink.name }, "a sink is back");
         failures = 0;
         if (!more) await bell.wait(roundMs);
       } catch (error) {

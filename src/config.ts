@@ -51,6 +51,8 @@ export interface Settings {
   /** Undefined: failures are in the log alone. */
   sentryDsn: string | undefined;
   worker: "inline" | "off";
+  /** Where a worker beside the instances shows what it has counted; 0 is off. */
+  metricsPort: number;
   currency: string;
 }
 
@@ -130,7 +132,7 @@ export function readSettings(env: Record<string, string | undefined>, demand: De
     problems.push("CORS_ORIGINS must be * or a comma-separated list of origins such as https://shop.example");
 
   const kafkaBrokers = list("KAFKA_BROKERS");
-  if (!kafkaBrokers.every((broker) => /^[\w.-]+:\d{1,5}$/.test(broker)))
+  if (!kafkaBrokers.every((broker) => /^[\w.-]+:\d+$/.test(broker) && URL.canParse(`kafka://${broker}`)))
     problems.push("KAFKA_BROKERS must be a comma-separated list of host:port");
 
   const currency = text("CURRENCY") ?? "USD";
@@ -166,6 +168,7 @@ export function readSettings(env: Record<string, string | undefined>, demand: De
     rateLimitMax: integer("RATE_LIMIT_MAX", 600, 0, 1_000_000),
     sentryDsn: url("SENTRY_DSN", ["http:", "https:"], { optional: true }),
     worker: oneOf("WORKER", "inline", ["inline", "off"]) as "inline" | "off",
+    metricsPort: integer("METRICS_PORT", 0, 0, 65_535),
     currency,
   };
   if (problems.length > 0) throw new SettingsError(problems);

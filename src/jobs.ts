@@ -73,8 +73,8 @@ export async function startWorker(settings: CompleteSettings, sql: Pool, log: Lo
 }
 
 /**
- * Gives jobs whose worker was killed back to the queue, which by itself would wait for hours. Every job has a timeout
- * of at most a minute: one that was taken two minutes ago has nobody.
+ * Gives jobs whose worker was killed back to the queue, which by itself would wait for hours. A job that was taken two
+ * minutes ago has nobody: one that calls somebody waits for at most a minute, and the others may run twice at once.
  */
 async function freeJobsOfTheDead(sql: Pool) {
   await sql`
@@ -84,7 +84,7 @@ async function freeJobsOfTheDead(sql: Pool) {
 }
 
 /** The queue's own words, in our log. */
-export const jobLogger = (log: Logger) =>
+const jobLogger = (log: Logger) =>
   new JobLogger(() => (level, message, meta) => {
     if (level === "error" || level === "warning") log.warn({ meta: String(meta?.error ?? "") }, message);
     else log.debug(message);

@@ -1,9 +1,10 @@
 import { readdir, readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import type { Db } from "./db.ts";
 import { PlainError } from "./runtime.ts";
 
-const migrations = new URL("../migrations/", import.meta.url).pathname;
-const seeds = new URL("../seeds/", import.meta.url).pathname;
+const migrations = fileURLToPath(new URL("../migrations/", import.meta.url));
+const seeds = fileURLToPath(new URL("../seeds/", import.meta.url));
 
 // Held while the schema is brought up to date, so that instances that start together take turns.
 const migrationLock = 71_034_552;

@@ -43,6 +43,7 @@ describe("without any setting", () => {
       mailFrom: "Ristretto <no-reply@ristretto.example>",
       rateLimitMax: 600,
       worker: "inline",
+      metricsPort: 0,
       currency: "USD",
     });
   });
@@ -76,6 +77,7 @@ test("production with what it must be given listens to every address", () => {
 
 const numbers: [name: string, key: keyof Settings, min: number, max: number][] = [
   ["PORT", "port", 0, 65_535],
+  ["METRICS_PORT", "metricsPort", 0, 65_535],
   ["TRUST_PROXY", "trustProxy", 0, 10],
   ["DATABASE_POOL_MAX", "databasePoolMax", 1, 500],
   ["CHECKOUT_CONCURRENCY", "checkoutConcurrency", 1, 500],
@@ -113,6 +115,7 @@ const malformed: [name: string, value: string][] = [
   ["REDIS_URL", "http://redis"],
   ["KAFKA_BROKERS", "kafka"],
   ["KAFKA_BROKERS", "kafka:9092, other"],
+  ["KAFKA_BROKERS", "kafka:65536"],
   ["WORKER", "on"],
   ["CURRENCY", "usd"],
   ["CURRENCY", "DOLLAR"],

@@ -76,6 +76,16 @@ describe("compose.yaml", () => {
       for (const name of Object.keys(depends_on)) expect(services).toHaveProperty(name);
   });
 
+  test("lets Prometheus read every instance and the worker", async () => {
+    const { scrape_configs } = parse(await read("deploy/prometheus/prometheus.yml"));
+    const [{ static_configs }] = scrape_configs;
+    const { METRICS_PORT } = services.worker!.environment!;
+    expect(static_configs[0].targets).toEqual([
+      ...["api-1", "api-2", "api-3"].map((name) => `${name}:8000`),
+      `worker:${METRICS_PORT}`,
+    ]);
+  });
+
   test("runs the service on a read-only file system, with volumes for nothing of it", () => {
     for (const [name, service] of ofTheService) {
       expect(service, name).toMatchObject({ read_only: true, cap_drop: ["ALL"], init: false });

@@ -40,14 +40,27 @@ test("what can't be reached and what is out of balance is a problem", async () =
   const customer = await shop.as("customer");
   await shop.sql`
     insert into payments (id, customer_id, amount_cents, status, request_hash)
-    values (gen_random_uuid(), ${customer.id}, 450, 'unknown', '')`;
+    values
+      (gen_random_uuid(), ${customer.id}, 450, 'unknown', ''),
+      (gen_random_uuid(), ${customer.id}, 2147483647, 'unknown', '')`;
   const gone = await nobody();
-  const findings = await look({ PAYMENT_REFUND_URL: `http://${gone}/refunds`, REDIS_URL: `redis://${gone}` });
+  const findings = await look({
+    PAYMENT_REFUND_URL: `http://${gone}/refunds`,
+    S3_BUCKET: "pictures",
+    S3_ENDPOINT: `http://${gone}`,
+    REDIS_URL: `redis://${gone}`,
+  });
   expect(findings.filter(({ state }) => state === "PROBLEM")).toEqual([
     { about: "refunds", state: "PROBLEM", detail: expect.stringContaining(gone) },
+    { about: "S3", state: "PROBLEM", detail: expect.stringContaining(gone) },
     { about: "Redis", state: "PROBLEM", detail: expect.stringContaining(gone) },
-    { about: "charge without order", state: "PROBLEM", detail: "1, 450 cents together" },
+    { about: "charge without order", state: "PROBLEM", detail: "2, 2147484097 cents together" },
   ]);
+});
+
+test("a mail server without a port is looked for where the mailer does", async () => {
+  const findings = await look({ SMTP_URL: "smtp://127.0.0.1" });
+  expect(findings.find(({ about }) => about === "mail")?.detail).toContain("127.0.0.1:587");
 });
 
 test("without a database it says so, and of what is not migrated what is missing", async () => {

@@ -1,7 +1,7 @@
 // The service as an operator meets it: npm, real processes, signals.
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { readdir, readFile, rm } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -18,6 +18,7 @@ import {
   test,
 } from "vitest";
 import { openPool, type Pool } from "../src/db.ts";
+import { freePort } from "./free-port.ts";
 import { eventually } from "./harness.ts";
 import { type Env, killIn, killStarted, makeFolder, npm, processesIn, removeFolder, start } from "./npm.ts";
 import { type ProviderStub, startProviderStub } from "./provider-stub.ts";
@@ -57,7 +58,7 @@ async function orderIds(address: string): Promise<string[]> {
 
 async function health(address: string) {
   const response = await fetch(`${address}/api/v1/health`);
-  return { status: response.status, body: await response.json() };
+  return { status: response.status, body: (await response.json()) as { status: string } };
 }
 
 afterEach(killStarted);
@@ -158,9 +159,25 @@ describe.skipIf(!existsSync("/proc"))("a shop without settings", () => {
     });
     expect(change.status).toBe(200);
 
-    const worker = npm(folder, "worker", { NOTIFICATION_SERVICE_URL: `${provider.url}/notifications` });
+    const metricsPort = await freePort();
+    const worker = npm(folder, "worker", {
+      NOTIFICATION_SERVICE_URL: `${provider.url}/notifications`,
+      METRICS_PORT: `${metricsPort}`,
+    });
     const call = await eventually(() => provider.calls[0], 10);
     expect(call).toMatchObject({ body: { status: "preparation" }, headers: { "x-order-id": id } });
+
+    // What the worker counts nobody else can tell; of the rest it says nothing, not even 0.
+    const figures = async (path = "metrics") => fetch(`http://127.0.0.1:${metricsPort}/${path}`);
+    const told = await eventually(async () => {
+      const text = await (await figures()).text();
+      return text.includes('notifications_total{outcome="sent"} 1') && text;
+    });
+    for (const name of ["refunds_total", "mails_total", "process_cpu_seconds_total"])
+      expect(told).toContain(`# TYPE ${name} `);
+    for (const name of ["redis_up", "refunds_due", "payments_total", "http_requests_total"])
+      expect(told).not.toContain(name);
+    expect((await figures("orders")).status).toBe(404);
     process.kill(worker.pid, "SIGTERM");
     expect(await worker.code).toBe(0);
     expect(await shop.stop()).toBe(0);
@@ -188,6 +205,21 @@ test.skipIf(!existsSync("/proc"))("a first start that is stopped leaves nothing 
   expect(await shop.code, shop.said()).toBe(0);
   await eventually(async () => (await processesIn(folder)).length === 0, 2);
   expect(await readdir(join(folder, ".data"))).toEqual(["database-url", "postgres"]);
+});
+
+test.skipIf(!existsSync("/proc"))("a folder may have blanks in its name", async () => {
+  const folder = await makeFolder();
+  onTestFinished(() => removeFolder(folder));
+  // The files themselves: of a link Node would see where it leads to.
+  const here = join(folder, "my shop");
+  await mkdir(here);
+  for (const name of ["package.json", "src", "migrations", "seeds"])
+    await cp(name, join(here, name), { recursive: true });
+  await symlink(join(folder, "node_modules"), join(here, "node_modules"));
+  const shop = await start(here);
+  expect((await health(shop.address)).body.status).toBe("ok");
+  await placeOrder(shop.address);
+  expect(await shop.stop()).toBe(0);
 });
 
 describe("a shop with a database of its own", () => {

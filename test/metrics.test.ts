@@ -1,9 +1,11 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { makeProduct } from "./factories.ts";
-import { testShop } from "./harness.ts";
+import { eventually, openShop, testShop } from "./harness.ts";
 import { missing } from "./missing.ts";
+import { startRedis } from "./redis.ts";
+import { noRedis } from "./redis-server.ts";
 
 const shop = testShop();
 
@@ -87,6 +89,36 @@ test("every figure of the contract is there", async () => {
     "nodejs_eventloop_lag_seconds",
   ])
     expect(text, name).toContain(`# TYPE ${name} `);
+});
+
+test("a charge without an order and a new order without a charge are out of balance", async () => {
+  const { id } = await shop.as("customer");
+  await shop.sql`
+    insert into payments (id, customer_id, amount_cents, status, request_hash)
+    values (gen_random_uuid(), ${id}, 450, 'unknown', '')`;
+  expect(await figure("payments_out_of_balance")).toBe(1);
+  await shop.sql`
+    insert into orders (id, customer_id, total_cents, fulfillment)
+    values (gen_random_uuid(), ${id}, 450, '{"type": "pickup"}')`;
+  expect(await figure("payments_out_of_balance")).toBe(2);
+  await shop.sql`update orders set created_at = now() - interval '25 hours'`;
+  expect(await figure("payments_out_of_balance")).toBe(1);
+});
+
+const redisUp = (metrics: string) => /^redis_up (\d)/m.exec(metrics)?.[1];
+
+test("a Redis that isn't configured isn't down", async () => {
+  expect(redisUp(await read())).toBeUndefined();
+});
+
+test.skipIf(noRedis)("whether Redis answers is told", async () => {
+  const redis = await startRedis();
+  const other = await openShop({ env: { REDIS_URL: redis.url }, databaseUrl: shop.databaseUrl });
+  onTestFinished(other.close);
+  const up = async () => redisUp((await other.call("GET", "//metrics")).body);
+  await eventually(async () => (await up()) === "1");
+  await redis.stop();
+  await eventually(async () => (await up()) === "0");
 });
 
 const noPromtool = missing("promtool", () => execFileSync("promtool", ["--version"], { stdio: "ignore" }));

@@ -58,6 +58,8 @@ export function startDelivery(sql: Pool, sink: Sink, leads: () => boolean, log: 
     const state = await findSinkState(sql, sink.name);
     const limit = state.position < singlyUpTo ? 1 : batchSize;
     const events = await listEventsAfter(sql, state.position, limit);
+    // Reading may have taken longer than `stop` waits: the sink is closed then.
+    if (stopping.signal.aborted) return false;
     const last = events.at(-1)?.seq ?? state.position;
     try {
       const published = await sink.publish(events, state.mark);
@@ -102,8 +104,9 @@ export function startDelivery(sql: Pool, sink: Sink, leads: () => boolean, log: 
   async function work() {
     while (!stopping.signal.aborted) {
       try {
-        const more = leads() && (await deliver());
-        if (failures > 0) log.info({ sink: sink.name }, "a sink is back");
+        const leading = leads();
+        const more = leading && (await deliver());
+        if (leading && failures > 0) log.info({ sink: sink.name }, "a sink is back");
         failures = 0;
         if (!more) await bell.wait(roundMs);
       } catch (error) {

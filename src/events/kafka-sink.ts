@@ -10,7 +10,6 @@ const refusals = ["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE", "INVALID_RECORD"
 /** The topic in Kafka, keyed by subject: what is told of one subject stays in order. The topic is made if missing. */
 export function openKafkaSink(brokers: string[]): Sink {
   let open: Promise<Producer<string, string, string, string>> | undefined;
-  let closed = false;
 
   async function openProducer() {
     // Loaded only where there are brokers.
@@ -51,7 +50,7 @@ export function openKafkaSink(brokers: string[]): Sink {
   return {
     name: "kafka",
     async publish(events) {
-      if (events.length === 0 || closed) return { mark: null };
+      if (events.length === 0) return { mark: null };
       open ??= openProducer();
       const messages = events.map((event) => ({
         topic,
@@ -70,10 +69,7 @@ export function openKafkaSink(brokers: string[]): Sink {
         throw error;
       }
     },
-    async close() {
-      closed = true;
-      await discard();
-    },
+    close: discard,
   };
 }
 

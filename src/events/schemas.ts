@@ -1,11 +1,26 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
 import { Order, OrderStatus } from "../orders/schemas.ts";
-import { Id, JsonObject, OneOf, Time } from "../schemas.ts";
+import { Id, JsonObject, Nullable, OneOf, Time } from "../schemas.ts";
 
 const ChangedOrder = Type.Object(
-  { ...Order.properties, from: Type.Optional(OrderStatus), to: Type.Optional(OrderStatus) },
-  { title: "ChangedOrder", description: "The order, with from and to when its status has changed" },
+  {
+    ...Order.properties,
+    from: Type.Optional(OrderStatus),
+    to: Type.Optional(OrderStatus),
+    reason: Type.Optional(Nullable(Type.String({ description: "Of `order.canceled`: why, if it was said" }))),
+    refund_id: Type.Optional(Id),
+    payment_id: Type.Optional(Id),
+    amount_cents: Type.Optional(
+      Type.Integer({ minimum: 0, description: "Of `payment.refunded`: what went back" }),
+    ),
+  },
+  {
+    title: "ChangedOrder",
+    description:
+      "The order, with from and to when its status has changed, a reason when it was canceled, and the refund, its " +
+      "payment and amount when money went back",
+  },
 );
 
 const orderEventTypes = [
@@ -59,7 +74,7 @@ export const Event = Type.Object(
     data: {
       ...JsonObject,
       description:
-        "Of an order's event the order, with from and to when its status changed; else the ids concerned",
+        "Of an order's event the order and what has changed, as in `ChangedOrder`; else the ids concerned",
     },
   },
   { title: "Event" },

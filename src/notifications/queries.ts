@@ -34,7 +34,7 @@ export async function requeueNotification(sql: Db, id: string) {
     select ${addJob(sql)} from requeued`;
 }
 
-export interface Outgoing {
+interface Outgoing {
   order_id: string;
   order_status: Status;
 }
@@ -46,6 +46,7 @@ export async function findUnsentNotification(sql: Db, id: string): Promise<Outgo
   return notification;
 }
 
+/** Notes what a try came to. What was sent stays sent, whatever a second try at once came to. */
 export async function recordAttempt(
   sql: Db,
   id: string,

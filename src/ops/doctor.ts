@@ -25,6 +25,9 @@ export async function examine(settings: Settings & { databaseUrl: string }): Pro
         settings.smtpUrl,
         "without it nobody signs up or resets a password in production",
       ),
+      ...(settings.s3Bucket
+        ? [await reachable("S3", settings.s3Endpoint ?? `https://s3.${settings.s3Region}.amazonaws.com`)]
+        : []),
       ...(await Promise.all(settings.kafkaBrokers.map((broker) => reachable("Kafka", `kafka://${broker}`)))),
       await reachable("Redis", settings.redisUrl, "without it each instance counts limits by itself"),
       ...(await ledgers(sql)),
@@ -51,7 +54,8 @@ async function database(sql: Pool): Promise<Finding> {
 const ports: Record<string, number> = {
   "http:": 80,
   "https:": 443,
-  "smtp:": 25,
+  // Of mail that is handed in, where the mailer knocks too; 25 is of servers among each other.
+  "smtp:": 587,
   "smtps:": 465,
   "redis:": 6379,
   "rediss:": 6379,
@@ -70,7 +74,7 @@ async function reachable(about: string, url: string | undefined, without = ""): 
 async function ledgers(sql: Pool): Promise<Finding[]> {
   try {
     const rows = await sql<{ about: string; count: number; cents: number | null }[]>`
-      select problem as about, count(*)::int as count, sum(amount_cents)::int as cents
+      select problem as about, count(*)::int as count, sum(amount_cents)::float8 as cents
       from payments_out_of_balance
       group by problem
       union all

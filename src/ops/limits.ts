@@ -1,6 +1,5 @@
 // How often one may: requests of an address, wrong guesses at an account. Counted in the process and, where there is
 // one, in Redis, for all instances together.
-
 import { createHash } from "node:crypto";
 import rateLimit, { type errorResponseBuilderContext } from "@fastify/rate-limit";
 import type { FastifyInstance, FastifyRequest } from "fastify";
@@ -23,7 +22,7 @@ export async function limitRequests(app: FastifyInstance, redis: Redis | undefin
 }
 
 /** A 429; takes the milliseconds until it passes. */
-export const tooOften = (ttlMs: number) => {
+const tooOften = (ttlMs: number) => {
   const retryAfter = Math.max(1, Math.ceil(ttlMs / 1_000));
   return new ApiError("rate_limited", `Too often; try again in ${retryAfter} s`, { retryAfter });
 };

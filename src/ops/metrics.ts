@@ -122,7 +122,7 @@ const poolConnections = gauge("db_pool_connections", "Connections to PostgreSQL,
 const refundsDue = gauge("refunds_due", "Refunds that a human has to make");
 const outOfBalance = gauge(
   "payments_out_of_balance",
-  "Charges without an order, and orders without a charge",
+  "Charges without an order, and orders of the last day without a charge",
 );
 const unpublished = gauge("events_unpublished", "Events that have no seq yet");
 const sinkLag = gauge("event_sink_lag", "Events that a sink has not got yet", ["sink"]);
@@ -164,7 +164,9 @@ export const metricsRoute: FastifyPluginAsyncTypebox<{
       menuReloads.reset();
       menuReloads.inc(menu.counts.reloads);
       for (const [kind, count] of Object.entries(live.count())) sseStreams.set({ kind }, count);
+      // It begins as 0, which would be one that is down.
       if (redis) redisUp.set(redis.status === "ready" ? 1 : 0);
+      else redisUp.remove();
       await Promise.race([
         setDatabaseFigures(app.sql).catch((error) =>
           app.log.warn({ err: error }, "no figures from the database"),
@@ -192,13 +194,18 @@ async function setDatabaseFigures(sql: Pool) {
   for (const { pool, state, count } of connections) poolConnections.set({ pool, state }, count);
 }
 
+/** Orders without a charge are looked for among those of a day: to look at all of them takes seconds in a large shop. */
 async function findFigures(sql: Pool) {
   const [figures] = await sql<
     [{ refunds_due: number; out_of_balance: number; events_unpublished: number; active_users: number }]
   >`
     select
       (select count(*)::int from refunds where status = 'due') as refunds_due,
-      (select count(*)::int from payments_out_of_balance where problem <> 'refund_due') as out_of_balance,
+      (
+        select count(*)::int from payments_out_of_balance
+        where problem = 'charge_without_order'
+          or (problem = 'order_without_charge' and since > now() - interval '1 day')
+      ) as out_of_balance,
       (select count(*)::int from events where seq is null) as events_unpublished,
       (
         select count(distinct user_id)::int from (

@@ -105,7 +105,7 @@ export const customerOrderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }
       const { user_id, order_id } = request.params;
       await app.sql.begin(async (tx) => {
         const locked = await lockOrder(tx, order_id);
-        if (locked?.customer_id !== user_id.toLowerCase()) throw notFound("Order");
+        if (locked?.customer_id !== user_id) throw notFound("Order");
         if (locked.status === "waiting") await cancelOrder(tx, order_id, locked, cancelable.owner, null);
         else if (locked.status === "preparation" || locked.status === "ready")
           throw new ApiError(
@@ -158,7 +158,7 @@ export const customerOrderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }
 
   async function findOwnOrder({ user_id, order_id }: { user_id: string; order_id: string }): Promise<Order> {
     const order = await findOrder(app.sql, order_id);
-    if (order?.customer_id !== user_id.toLowerCase()) throw notFound("Order");
+    if (order?.customer_id !== user_id) throw notFound("Order");
     return order;
   }
 };

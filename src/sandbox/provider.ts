@@ -13,6 +13,7 @@ export interface SandboxProvider {
 /** As long as a fast provider takes. */
 const answerAfterMs = 5;
 
+/** Listens on a free port until it is stopped. What it was asked for is forgotten then. */
 export async function startProvider(): Promise<SandboxProvider> {
   // What each idempotency key was answered: asked again, it is answered the same, and nothing is charged twice.
   const answers = new Map<string, { status: number; body: object }>();

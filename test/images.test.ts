@@ -10,14 +10,11 @@ import {
   type TestShop,
   testShop,
 } from "./harness.ts";
+import { png } from "./picture.ts";
 import { credentials, startS3 } from "./s3-server.ts";
 
 const shop = testShop();
 
-const png = Buffer.from(
-  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
-  "base64",
-);
 const jpeg = Buffer.from("ffd8ffe000104a46494600010100000100010000ffd9", "hex");
 const webp = Buffer.from("UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA==", "base64");
 

@@ -4,12 +4,9 @@ import type { Response } from "light-my-request";
 import { expect } from "vitest";
 import { makeProduct, makeUser } from "../factories.ts";
 import { type TestShop, truncate } from "../harness.ts";
+import { png } from "../picture.ts";
 
 export const botToken = "123456:a-token-of-the-tests";
-export const png = Buffer.from(
-  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
-  "base64",
-);
 
 /** Empties the shop and fills it with one of everything; gives what there is, and who may ask for it. */
 export async function furnish(shop: TestShop) {

@@ -2,8 +2,9 @@
 import fc, { type Arbitrary } from "fast-check";
 import type { InjectOptions } from "light-my-request";
 import { dereference, type OpenApi, type Operation } from "../declared-answers.ts";
+import { png } from "../picture.ts";
 import { allowed, forbidden, forbiddenAsText, type Schema, type Source } from "./arbitraries.ts";
-import { type Furnished, png, telegramLogin } from "./furnish.ts";
+import { type Furnished, telegramLogin } from "./furnish.ts";
 
 type Parameter = NonNullable<Operation["parameters"]>[number];
 

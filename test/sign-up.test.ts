@@ -424,6 +424,16 @@ describe("a changed email", () => {
     expectProblem(await verify(fresh, code), 400, "invalid_code");
   });
 
+  test("stays when the address before it is proved first", async () => {
+    const { id, email } = await makeUser(shop.sql, "customer", { verified: false });
+    const manager = await shop.as("manager");
+    await post("/auth/verify/resend", { email });
+    await manager.call("PATCH", `/users/${id}`, { body: { email: fresh } });
+    const [old, code] = [await mailbox.codeFor(email), await mailbox.codeFor(fresh)];
+    expect((await verify(email, old)).json()).toMatchObject({ email, pending_email: fresh });
+    expect((await verify(fresh, code)).json()).toMatchObject({ id, email: fresh, pending_email: null });
+  });
+
   test("is refused when someone has it, or is about to", async () => {
     const [user, holder] = [await shop.as("customer"), await shop.as("customer")];
     await holder.call("PATCH", "/users/me", { body: { email: fresh } });

@@ -146,11 +146,15 @@ export async function setPendingEmail(tx: Db, id: string, email: string) {
     where id = ${id}`;
 }
 
-/** Makes an address that was proved the one to sign in with; undefined if it is no longer this user's. */
+/**
+ * Makes an address that was proved the one to sign in with; undefined if it is no longer this user's. One that is still
+ * to be proved stays, when it was the present one.
+ */
 export async function verifyEmail(tx: Db, id: string, email: string): Promise<User | undefined> {
   const [user] = await tx<User[]>`
     update users u set
-      email = ${email}, pending_email = null, verified_at = coalesce(verified_at, now()), updated_at = now()
+      email = ${email}, pending_email = nullif(pending_email, ${email}),
+      verified_at = coalesce(verified_at, now()), updated_at = now()
     where u.id = ${id} and u.deleted_at is null and ${email} in (u.email, u.pending_email)
     returning ${userColumns(tx)}`;
   return user;

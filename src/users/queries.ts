@@ -194,10 +194,15 @@ export async function eraseUser(tx: Db, id: string) {
       or email in (select unnest(array[email, pending_email]) from users where id = ${id})`;
 }
 
-/** Who signed up two days ago and never proved the address: it is free again. */
+/**
+ * Who signed up two days ago and never proved the address: it is free again. Not those for whom a manager has ordered:
+ * orders and money refer to them, and one such row would keep all the others.
+ */
 export const deleteUnverifiedUsers = (sql: Db) => sql`
-  delete from users
-  where verified_at is null and deleted_at is null and created_at < now() - interval '2 days'`;
+  delete from users u
+  where verified_at is null and deleted_at is null and created_at < now() - interval '2 days'
+    and not exists (select from orders where customer_id = u.id)
+    and not exists (select from payments where customer_id = u.id)`;
 
 /** New addresses that nobody proved within two days are free again too. */
 export const dropUnprovedEmails = (sql: Db) => sql`

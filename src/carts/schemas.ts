@@ -28,9 +28,9 @@ export const CartItem = Type.Object(
 );
 export type CartItem = Static<typeof CartItem>;
 
-export const problemCodes = ["sold_out", "archived", "invalid_options", "price_changed"] as const;
-
-const CartProblemCode = OneOf(problemCodes, { title: "CartProblemCode" });
+const CartProblemCode = OneOf(["sold_out", "archived", "invalid_options", "price_changed"], {
+  title: "CartProblemCode",
+});
 
 export const CartProblem = Type.Object(
   { item_id: Id, code: CartProblemCode, message: Type.String() },
@@ -52,6 +52,7 @@ const SkippedItem = Type.Object(
   { product_name: Type.String(), code: CartProblemCode },
   { title: "SkippedItem" },
 );
+export type SkippedItem = Static<typeof SkippedItem>;
 
 export const ReorderedCart = Type.Object(
   { ...cart, skipped: Type.Array(SkippedItem, { description: "What can't be had any more" }) },

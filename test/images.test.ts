@@ -5,6 +5,7 @@ import {
   type Call,
   eventually,
   expectProblem,
+  meetAt,
   openShop,
   rowsOf,
   type TestShop,
@@ -226,6 +227,18 @@ describe("with S3", () => {
       "not_found",
     );
     expect(s3.objects.size).toBe(0);
+  });
+
+  test("nothing is left there for a product that is archived meanwhile", async () => {
+    const { id } = await makeProduct(shop.sql);
+    const [response] = await meetAt(
+      shop.sql,
+      (tx) => tx`update products set archived_at = now() where id = ${id}`,
+      [() => put(id, png, "image/png", call)],
+    );
+    expectProblem(response!, 404, "not_found");
+    expect(s3.objects.size).toBe(0);
+    expect(await shop.sql`select from images`).toHaveLength(0);
   });
 
   test("a wrong secret is refused by the bucket, and nothing is written here", async () => {

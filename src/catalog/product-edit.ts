@@ -180,9 +180,8 @@ interface Wanted {
 }
 
 /** Takes what is wanted and what is there; gives the rows to write. Throws `validation_failed`. */
-export function plan(wanted: ProductPatch & Partial<Wanted>, there: Below) {
-  const { name, base_price_cents, category_id, description, image_url, variations, option_groups } =
-    wanted as Wanted;
+export function plan(wanted: Wanted, there: Below) {
+  const { name, base_price_cents, category_id, description, image_url, variations, option_groups } = wanted;
   const errors: FieldError[] = [];
   const rows = {
     variations: match(variations, there.variations, "/variations", errors).map(toVariation),

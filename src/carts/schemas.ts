@@ -1,9 +1,7 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { ChosenOption, OrderLineInput } from "../orders/schemas.ts";
+import { ChosenOption } from "../orders/schemas.ts";
 import { Cents, Id, Nullable, OneOf } from "../schemas.ts";
-
-export const CartItemInput = OrderLineInput;
 
 export const CartItemPatch = Type.Object(
   { quantity: Type.Integer({ minimum: 0, maximum: 100, description: "0 removes the line" }) },

@@ -78,6 +78,7 @@ export class ApiError extends Error {
   }
 }
 
+/** A 404 of what is not there, or not for who asks: `what` begins the sentence. */
 export const notFound = (what: string) => new ApiError("not_found", `${what} not found`);
 
 /** A 400 that names one field. */

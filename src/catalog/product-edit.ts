@@ -81,6 +81,7 @@ export type IfMatch = string[] | undefined;
 export const readIfMatch = (header: string | undefined): IfMatch =>
   header === undefined || header.trim() === "*" ? undefined : header.split(",").map((tag) => tag.trim());
 
+/** The ETag of a product: its version. */
 export const versionTag = ({ version }: { version: number }) => `"${version}"`;
 
 /** Says what of a product is sold out, all of it or one variation or option. */

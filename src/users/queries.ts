@@ -37,6 +37,7 @@ export async function findRole(sql: Db, userId: string): Promise<Role | undefine
 export const selectRole = (sql: Db, userId: string) => sql<{ role: Role }[]>`
   select role from users where id = ${userId} and deleted_at is null`;
 
+/** Undefined for one who left. */
 export async function findUser(sql: Db, id: string): Promise<User | undefined> {
   const [user] = await sql<
     User[]
@@ -84,7 +85,7 @@ export interface NewUser {
   verified: boolean;
 }
 
-/** A new customer. */
+/** A new customer. Breaks `users_email_is_taken_once` and `users_phone_number_is_taken_once`. */
 export async function insertUser(sql: Db, user: NewUser): Promise<User> {
   const [row] = await sql<User[]>`
     insert into users as u (id, email, password_hash, first_name, last_name, phone_number, verified_at)

@@ -65,6 +65,12 @@ export async function updateCategory(
   return category;
 }
 
+/** Whether the category is on the menu; then nobody archives it until the transaction ends. */
+export async function lockCategory(tx: Db, id: string): Promise<boolean> {
+  const found = await tx`select id from categories where id = ${id} and archived_at is null for share`;
+  return found.length > 0;
+}
+
 /** Takes the category, so that no product comes into it until the transaction ends. */
 export async function lockCategoryForRemoval(tx: Db, id: string): Promise<boolean> {
   const found = await tx`select id from categories where id = ${id} and archived_at is null for update`;

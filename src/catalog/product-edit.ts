@@ -3,12 +3,12 @@ import { v7 as uuidv7 } from "uuid";
 import { brokenConstraint, type Db, type Pool } from "../db.ts";
 import { ApiError, badField, type FieldError, notFound } from "../errors.ts";
 import { insertEvent } from "../events/queries.ts";
+import { lockCategory } from "./category-queries.ts";
 import { type ImageRow, imageUrl, insertImage } from "./image-queries.ts";
 import {
   archiveProduct,
   findProduct,
   insertProduct,
-  lockCategory,
   lockMenu,
   lockProductOnMenu,
   type OptionGroupRow,

@@ -87,12 +87,6 @@ export async function lockProductOnMenu(tx: Db, id: string): Promise<{ version: 
   return product;
 }
 
-/** Whether the category is on the menu; then nobody archives it until the transaction ends. */
-export async function lockCategory(tx: Db, id: string): Promise<boolean> {
-  const found = await tx`select id from categories where id = ${id} and archived_at is null for share`;
-  return found.length > 0;
-}
-
 export interface ProductFields {
   name: string;
   base_price_cents: number;

@@ -23,7 +23,7 @@ const headers = Type.Object({
   "if-match": Type.Optional(Type.String({ description: "The ETag of the version that was read" })),
 });
 
-export const catalogAdminRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (app, { menu }) => {
+export const productRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (app, { menu }) => {
   forgetAfterWrites(app, menu);
 
   app.get(

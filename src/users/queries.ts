@@ -39,9 +39,8 @@ export const selectRole = (sql: Db, userId: string) => sql<{ role: Role }[]>`
 
 /** Undefined for one who left. */
 export async function findUser(sql: Db, id: string): Promise<User | undefined> {
-  const [user] = await sql<
-    User[]
-  >`select ${userColumns(sql)} from users u where u.id = ${id} and u.deleted_at is null`;
+  const [user] = await sql<User[]>`
+    select ${userColumns(sql)} from users u where u.id = ${id} and u.deleted_at is null`;
   return user;
 }
 
@@ -112,8 +111,10 @@ export async function upsertManager(tx: Db, email: string) {
   return user!;
 }
 
-/** Takes these rows, those of users who left included, until the transaction ends; in one order, so that no two wait
- * for each other. */
+/**
+ * Takes these rows, those of users who left included, until the transaction ends; in one order, so that no two wait
+ * for each other.
+ */
 export const lockUsers = (tx: Db, ids: string[]) => tx<{ id: string; role: Role; deleted: boolean }[]>`
   select id, role, deleted_at is not null as deleted
   from users
@@ -121,7 +122,7 @@ export const lockUsers = (tx: Db, ids: string[]) => tx<{ id: string; role: Role;
   order by id
   for update`;
 
-/** Changes what is given; the email is not among it. */
+/** Changes what is given; the email is not among it. Breaks `users_phone_number_is_taken_once`. */
 export async function updateUser(
   tx: Db,
   id: string,
@@ -139,7 +140,10 @@ export async function updateUser(
   return user;
 }
 
-/** Notes the address that a user wants to have, or that he is content with the one he has. */
+/**
+ * Notes the address that a user wants to have, or that he is content with the one he has. Breaks
+ * `users_pending_email_is_taken_once`.
+ */
 export async function setPendingEmail(tx: Db, id: string, email: string) {
   await tx`
     update users set

@@ -78,11 +78,12 @@ export class ApiError extends Error {
   }
 }
 
+/** A 404 of what is not there, or not for who asks: `what` begins the sentence. */
 export const notFound = (what: string) => new ApiError("not_found", `${what} not found`);
 
 /** A 400 that names one field. */
 export const badField = (path: string, message: string) =>
-  new ApiError("validation_failed", `${path} ${message}`, { errors: [{ path, message }] });
+  new ApiError("validation_failed", `${path}: ${message}`, { errors: [{ path, message }] });
 
 // What Fastify and its plugins say, in our words. Those that are not here are told by their status alone.
 const frameworkCodes: Record<string, [Code, string]> = {

@@ -27,7 +27,7 @@ export const Page = <T extends TSchema>(item: T) =>
 
 export interface PageRequest {
   limit: number;
-  /** Rows come after (older than) this id. */
+  /** Rows come after the one of this id, in the order of the list. */
   after: string | null;
 }
 
@@ -45,7 +45,8 @@ export function readPage(query: { limit?: number; cursor?: string }): PageReques
 const toCursor = (id: string) => Buffer.from(id).toString("base64url");
 
 /**
- * Takes up to `limit + 1` rows, newest first, and gives a page. Keyset on the id alone: UUIDv7 sorts by time.
+ * Takes up to `limit + 1` rows in the order of the list and gives a page. The cursor is the last row's id: most lists
+ * are in the order of the id alone, for UUIDv7 sorts by time; the others look up by it where they were.
  */
 export function toPage<Row extends { id: string }>(rows: Row[], { limit }: PageRequest) {
   const items = rows.slice(0, limit);

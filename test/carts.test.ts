@@ -236,9 +236,15 @@ describe("a cart", () => {
     const out = await makeProduct(shop.sql);
     await shop.sql`update products set sold_out_until = 'infinity' where id = ${out.id}`;
     const add = (body: object) => ann.call("POST", "/users/me/cart/items", { body });
-    expectProblem(await add({ product_id: uuidv7(), quantity: 1 }), 400, "invalid_item");
-    expectProblem(await add({ product_id: product.id, quantity: 1 }), 400, "invalid_item");
-    expectProblem(await add({ product_id: out.id, quantity: 1 }), 409, "sold_out");
+    for (const [line, status, code, ...paths] of [
+      [{ product_id: uuidv7() }, 400, "invalid_item", "/product_id"],
+      [{ product_id: product.id }, 400, "invalid_item", "/variation_id"],
+      [{ product_id: out.id, option_ids: [uuidv7()] }, 400, "invalid_item", "/option_ids/0"],
+      [{ product_id: out.id }, 409, "sold_out", "/product_id"],
+    ] as const) {
+      const { errors } = expectProblem(await add({ ...line, quantity: 1 }), status, code);
+      expect(errors.map(({ path }: { path: string }) => path)).toEqual(paths);
+    }
     for (const bad of [
       { quantity: 0 },
       { quantity: 101 },

@@ -5,19 +5,17 @@ import {
   type Call,
   eventually,
   expectProblem,
+  meetAt,
   openShop,
   rowsOf,
   type TestShop,
   testShop,
 } from "./harness.ts";
+import { png } from "./picture.ts";
 import { credentials, startS3 } from "./s3-server.ts";
 
 const shop = testShop();
 
-const png = Buffer.from(
-  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
-  "base64",
-);
 const jpeg = Buffer.from("ffd8ffe000104a46494600010100000100010000ffd9", "hex");
 const webp = Buffer.from("UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA==", "base64");
 
@@ -70,9 +68,12 @@ describe("a picture", () => {
         "cache-control": "public, max-age=31536000, immutable",
         "x-content-type-options": "nosniff",
       });
-      const again = await look(image_url, { "if-none-match": image.headers.etag });
-      expect(again.statusCode).toBe(304);
-      expect(again.body).toBe("");
+      for (const known of [image.headers.etag, `"other", W/${image.headers.etag}`, "*"]) {
+        const again = await look(image_url, { "if-none-match": known });
+        expect(again.statusCode).toBe(304);
+        expect(again.body).toBe("");
+      }
+      expect((await look(image_url, { "if-none-match": '"other"' })).statusCode).toBe(200);
     },
   );
 
@@ -226,6 +227,18 @@ describe("with S3", () => {
       "not_found",
     );
     expect(s3.objects.size).toBe(0);
+  });
+
+  test("nothing is left there for a product that is archived meanwhile", async () => {
+    const { id } = await makeProduct(shop.sql);
+    const [response] = await meetAt(
+      shop.sql,
+      (tx) => tx`update products set archived_at = now() where id = ${id}`,
+      [() => put(id, png, "image/png", call)],
+    );
+    expectProblem(response!, 404, "not_found");
+    expect(s3.objects.size).toBe(0);
+    expect(await shop.sql`select from images`).toHaveLength(0);
   });
 
   test("a wrong secret is refused by the bucket, and nothing is written here", async () => {

@@ -140,11 +140,18 @@ describe("a promotion is refused with", () => {
 
   test("anybody but a manager", async () => {
     const body = { title: "Two for one" };
-    for (const role of ["customer", "barista"] as const) {
-      const { call } = await shop.as(role);
-      await expectRefusal(() => call("POST", "/admin/promotions", { body }), 403, "forbidden");
-      await expectRefusal(() => call("GET", "/admin/promotions"), 403, "forbidden");
+    const { id } = await create(body);
+    const callers = [await shop.as("customer"), await shop.as("barista")];
+    for (const [method, path, options] of [
+      ["GET", "/admin/promotions"],
+      ["POST", "/admin/promotions", { body }],
+      ["GET", `/admin/promotions/${id}`],
+      ["PATCH", `/admin/promotions/${id}`, { body }],
+      ["DELETE", `/admin/promotions/${id}`],
+    ] as const) {
+      for (const { call } of callers)
+        await expectRefusal(() => call(method, path, options), 403, "forbidden");
+      await expectRefusal(() => shop.call(method, path, options), 401, "unauthorized");
     }
-    await expectRefusal(() => shop.call("POST", "/admin/promotions", { body }), 401, "unauthorized");
   });
 });

@@ -4,7 +4,7 @@ import { afterAll, beforeEach, describe, expect, onTestFinished, test } from "vi
 import { cleanUp } from "../src/auth/clean-up.ts";
 import { askForCode } from "../src/auth/code-queries.ts";
 import { openMailer } from "../src/auth/mail.ts";
-import { makeUser } from "./factories.ts";
+import { makeProduct, makeUser } from "./factories.ts";
 import { eventually, expectProblem, meetAt, openShop, testShop, testWorker } from "./harness.ts";
 import { openMailbox } from "./mailbox.ts";
 
@@ -424,6 +424,16 @@ describe("a changed email", () => {
     expectProblem(await verify(fresh, code), 400, "invalid_code");
   });
 
+  test("stays when the address before it is proved first", async () => {
+    const { id, email } = await makeUser(shop.sql, "customer", { verified: false });
+    const manager = await shop.as("manager");
+    await post("/auth/verify/resend", { email });
+    await manager.call("PATCH", `/users/${id}`, { body: { email: fresh } });
+    const [old, code] = [await mailbox.codeFor(email), await mailbox.codeFor(fresh)];
+    expect((await verify(email, old)).json()).toMatchObject({ email, pending_email: fresh });
+    expect((await verify(fresh, code)).json()).toMatchObject({ id, email: fresh, pending_email: null });
+  });
+
   test("is refused when someone has it, or is about to", async () => {
     const [user, holder] = [await shop.as("customer"), await shop.as("customer")];
     await holder.call("PATCH", "/users/me", { body: { email: fresh } });
@@ -458,6 +468,29 @@ describe("clean-up", () => {
     expect((await users()).map(({ email }) => email)).toEqual([young.email, verified.email].sort());
     expectProblem(await verify("old@example.com", code), 400, "invalid_code");
     expect((await signUp("old@example.com")).statusCode).toBe(201);
+  });
+
+  test("spares who has an order or a payment, and frees the others all the same", async () => {
+    const [ordered, declined, nobody] = await Promise.all(
+      [1, 2, 3].map(() => makeUser(shop.sql, "customer", { verified: false })),
+    );
+    const manager = await shop.as("manager");
+    const product = await makeProduct(shop.sql);
+    for (const [{ id }, status] of [
+      [ordered!, 201],
+      [declined!, 402],
+    ] as const) {
+      shop.provider.answer = () => ({ status: status === 201 ? 200 : 402 });
+      const body = { product_id: product.id, quantity: 1 };
+      await manager.call("POST", `/users/${id}/cart/items`, { body });
+      const placed = await manager.call("POST", `/users/${id}/orders`, { body: {} });
+      expect(placed.statusCode, placed.body).toBe(status);
+    }
+    for (const { email } of [ordered!, declined!, nobody!]) await age(email, "3 days");
+    await cleanUp(shop.sql);
+    expect((await users()).map(({ email }) => email)).toEqual(
+      [ordered!.email, declined!.email, manager.email].sort(),
+    );
   });
 
   test("spares who verifies in the same moment", async () => {
@@ -502,9 +535,6 @@ describe("clean-up", () => {
       expectProblem(await post("/auth/refresh", { refresh_token }), 401, "invalid_refresh_token");
     expect((await post("/auth/refresh", { refresh_token: live.refresh_token })).statusCode).toBe(200);
 
-    await shop.sql`update codes set expires_at = now(), asked_at = now() - interval '2 hours'`.catch(
-      () => {},
-    );
     await shop.sql`update codes set expires_at = now() where code_hash is not null`;
     await shop.sql`update codes set asked_at = now() - interval '2 hours'`;
     await cleanUp(shop.sql);

@@ -1,24 +1,11 @@
-import { createHash, createHmac } from "node:crypto";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { makeUser } from "./factories.ts";
 import { expectProblem, meetAt, openShop, testShop } from "./harness.ts";
+import { botToken, telegramLogin as login } from "./telegram.ts";
 
-const botToken = "123456:a-token-of-the-tests";
 const shop = testShop({ env: { TELEGRAM_BOT_TOKEN: botToken } });
 
-type Fields = Record<string, string | number>;
 const now = () => Math.floor(Date.now() / 1_000);
-
-/** What Telegram's widget gives, signed as Telegram does. */
-function login(fields: Fields = {}, token = botToken): Fields {
-  const signed: Fields = { id: 42, first_name: "Ann", username: "ann", auth_date: now(), ...fields };
-  const lines = Object.keys(signed)
-    .sort()
-    .map((key) => `${key}=${signed[key]}`)
-    .join("\n");
-  const key = createHash("sha256").update(token).digest();
-  return { ...signed, hash: createHmac("sha256", key).update(lines).digest("hex") };
-}
 
 const signIn = (body: unknown) => shop.call("POST", "/auth/telegram", { body });
 const rows = async () => ({
@@ -64,6 +51,16 @@ describe("signing in through Telegram", () => {
     expect(await shop.sql`select from events`).toHaveLength(2);
   });
 
+  test("that a new password overtakes is refused, and leaves no session", async () => {
+    await signIn(login());
+    await shop.sql`delete from sessions`;
+    const [response] = await meetAt(shop.sql, (tx) => tx`update users set password_hash = 'new'`, [
+      () => signIn(login()),
+    ]);
+    expectProblem(response!, 401, "invalid_telegram_login");
+    expect(await shop.sql`select from sessions`).toHaveLength(0);
+  });
+
   test("takes a login of up to 24 hours ago, and no older or later", async () => {
     expect((await signIn(login({ auth_date: now() - 24 * 3_600 + 60 }))).statusCode).toBe(200);
     for (const auth_date of [now() - 24 * 3_600 - 1, 0, now() + 3_600])
@@ -72,7 +69,7 @@ describe("signing in through Telegram", () => {
 
   test("believes only what Telegram signed for this bot", async () => {
     const good = login();
-    const forged: Record<string, Fields> = {
+    const forged: Record<string, ReturnType<typeof login>> = {
       "another id": { ...good, id: 43 },
       "another name": { ...good, username: "bob" },
       "a later date": { ...good, auth_date: now() + 1 },

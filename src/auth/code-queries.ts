@@ -64,6 +64,7 @@ export async function insertResetCode(
     values (${code.id}, 'reset_password', ${code.email}, ${code.user_id}, ${code.hash}, now(), now() + interval '15 minutes')`;
 }
 
+/** Voids the code of this purpose and address, asked for or sent. */
 export async function deleteCode(tx: Db, purpose: Purpose, email: string) {
   await tx`delete from codes where purpose = ${purpose} and email = ${email}`;
 }

@@ -5,6 +5,7 @@ import type { Db, Pool } from "../db.ts";
 import { ApiError } from "../errors.ts";
 import { type Purpose, type TriedCode, takeTry, useCode } from "./code-queries.ts";
 
+/** Six digits, each code as likely as another. */
 export const randomCode = () => String(randomInt(1_000_000)).padStart(6, "0");
 
 /**

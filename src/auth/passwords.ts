@@ -21,6 +21,7 @@ async function inTurn<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** The hash to store, with its salt and cost in it; a few tens of milliseconds of a core, in turn. */
 export const hashPassword = (password: string) => inTurn(() => argon2.hash(password, cost));
 
 // Nobody's password: verified against when there is no account, so that an unknown email takes as long as a known one.

@@ -81,6 +81,7 @@ export async function endSession(sql: Db, userId: string, id: string): Promise<b
   return count > 0;
 }
 
+/** Ends the session of a refresh token, also by one that was rotated; an unknown one ends nothing. */
 export async function endSessionOfToken(sql: Db, tokenHash: Buffer) {
   await sql`
     update sessions s set ended_at = now()
@@ -88,6 +89,7 @@ export async function endSessionOfToken(sql: Db, tokenHash: Buffer) {
     where t.token_hash = ${tokenHash} and s.id = t.session_id and s.ended_at is null`;
 }
 
+/** Signs a user out everywhere. */
 export async function endSessionsOf(tx: Db, userId: string) {
   await tx`update sessions set ended_at = now() where user_id = ${userId} and ended_at is null`;
 }

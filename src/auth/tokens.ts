@@ -61,4 +61,5 @@ export function newRefreshToken(): { token: string; hash: Buffer } {
   return { token, hash: hashToken(token) };
 }
 
+/** As a refresh token is stored: SHA-256, for there is nothing to guess in 256 bits. */
 export const hashToken = (token: string) => createHash("sha256").update(token).digest();

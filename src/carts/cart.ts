@@ -5,7 +5,7 @@ import { brokenConstraint, type Db, type Pool } from "../db.ts";
 import { ApiError, notFound } from "../errors.ts";
 import { insertEvent } from "../events/queries.ts";
 import type { LineStore } from "../orders/place.ts";
-import { priceLine, priceOrder } from "../orders/pricing.ts";
+import { priceLine, refusedLines } from "../orders/pricing.ts";
 import type { Order, OrderLineInput } from "../orders/schemas.ts";
 import {
   addCartLine,
@@ -16,7 +16,7 @@ import {
   takeOutOfCart,
   tryClaimCart,
 } from "./queries.ts";
-import type { Cart, CartItem, CartProblem } from "./schemas.ts";
+import type { Cart, CartItem, CartProblem, SkippedItem } from "./schemas.ts";
 
 /** An order has no more lines either. */
 const maxLines = 50;
@@ -24,9 +24,7 @@ const maxLines = 50;
 /** The user's cart, priced as an order would be now; empty, without an id, before there is one. */
 export async function readCart(sql: Db, userId: string): Promise<Cart> {
   const [cart, lines] = await Promise.all([findCart(sql, userId), listCartLines(sql, userId)]);
-  const products = new Map(
-    (await findProducts(sql, productIds(lines))).map((product) => [product.id, product]),
-  );
+  const products = await productsOf(sql, lines);
   const priced = lines.map((line) => priceCartLine(line, products.get(line.product_id)));
   return {
     id: cart?.id ?? null,
@@ -41,24 +39,21 @@ function priceCartLine(
   product: Product | undefined,
 ): { item: CartItem; problems: CartProblem[] } {
   const { id, product_id, variation_id, option_ids, quantity, seen_price_cents } = line;
-  const notes = line.notes || null;
   const price = priceLine(toOrderLine(line), product);
   if (Array.isArray(price)) {
     const options = (product?.option_groups ?? []).flatMap((group) => group.options);
     const item = {
-      ...{
-        id,
-        product_id,
-        variation_id,
-        option_ids,
-        quantity,
-        notes,
-        unit_price_cents: null,
-        total_cents: null,
-      },
+      id,
+      product_id,
+      variation_id,
+      option_ids,
       product_name: product?.name ?? null,
       variation_name: product?.variations.find((variation) => variation.id === variation_id)?.name ?? null,
       options: options.filter((option) => option_ids.includes(option.id)),
+      quantity,
+      unit_price_cents: null,
+      total_cents: null,
+      notes: line.notes || null,
     };
     // One problem of each code is enough to tell a customer what to do.
     const byCode = new Map(price.map(({ code, message }) => [code, { item_id: id, code, message }]));
@@ -71,13 +66,16 @@ function priceCartLine(
   return { item: { id, option_ids, ...price }, problems };
 }
 
+/** A line of a cart or of a receipt as one would order it: what is not chosen is left out. */
 const toOrderLine = ({
   product_id,
   variation_id,
   option_ids,
   quantity,
   notes,
-}: CartLine): OrderLineInput => ({
+}: Pick<CartLine, "product_id" | "variation_id" | "option_ids" | "quantity"> & {
+  notes: string | null;
+}): OrderLineInput => ({
   product_id,
   ...(variation_id && { variation_id }),
   option_ids,
@@ -85,9 +83,11 @@ const toOrderLine = ({
   ...(notes && { notes }),
 });
 
-const productIds = (lines: { product_id: string }[]) => [
-  ...new Set(lines.map(({ product_id }) => product_id)),
-];
+/** The products that these lines name, by their ids. */
+async function productsOf(sql: Db, lines: { product_id: string }[]): Promise<Map<string, Product>> {
+  const ids = new Set(lines.map(({ product_id }) => product_id));
+  return new Map((await findProducts(sql, [...ids])).map((product) => [product.id, product]));
+}
 
 /**
  * Runs one change of a user's cart, which gives the id of the cart that it changed, and says so in the same
@@ -119,9 +119,10 @@ export async function addToCart(
   userId: string,
   line: OrderLineInput,
 ): Promise<{ id: string; cartId: string }> {
-  const [cart, products] = await Promise.all([lockCart(tx, userId), findProducts(tx, [line.product_id])]);
-  const { lines } = priceOrder([line], products, undefined);
-  const { product_id, variation_id, options, quantity, notes, unit_price_cents } = lines[0]!;
+  const [cart, [product]] = await Promise.all([lockCart(tx, userId), findProducts(tx, [line.product_id])]);
+  const price = priceLine(line, product);
+  if (Array.isArray(price)) throw refusedLines(price);
+  const { product_id, variation_id, options, quantity, notes, unit_price_cents } = price;
   const option_ids = options.map(({ id }) => id).sort();
   const stored = { product_id, variation_id, option_ids, quantity, notes: notes ?? "" };
   const added = await addCartLine(tx, cart.id, { ...stored, seen_price_cents: unit_price_cents }, maxLines);
@@ -146,26 +147,16 @@ export function cartStore(userId: string): LineStore {
 }
 
 /** What of an order can still be had, added to its customer's cart; gives what can't. Throws `quantity_limit`. */
-export async function reorder(sql: Pool, userId: string, order: Order): Promise<Skipped[]> {
-  const products = new Map(
-    (await findProducts(sql, productIds(order.items))).map((product) => [product.id, product]),
-  );
-  const skipped: Skipped[] = [];
-  const wanted = order.items.flatMap(
-    ({ product_id, variation_id, options, quantity, notes, product_name }) => {
-      const line = {
-        product_id,
-        ...(variation_id && { variation_id }),
-        option_ids: options.map(({ id }) => id),
-        quantity,
-        ...(notes && { notes }),
-      };
-      const price = priceLine(line, products.get(product_id));
-      if (!Array.isArray(price)) return [line];
-      skipped.push({ product_name, code: price[0]!.code });
-      return [];
-    },
-  );
+export async function reorder(sql: Pool, userId: string, order: Order): Promise<SkippedItem[]> {
+  const products = await productsOf(sql, order.items);
+  const skipped: SkippedItem[] = [];
+  const wanted = order.items.flatMap((item) => {
+    const line = toOrderLine({ ...item, option_ids: item.options.map(({ id }) => id) });
+    const price = priceLine(line, products.get(line.product_id));
+    if (!Array.isArray(price)) return [line];
+    skipped.push({ product_name: item.product_name, code: price[0]!.code });
+    return [];
+  });
   if (wanted.length > 0)
     await changeCart(sql, userId, async (tx) => {
       let cartId: string | undefined;
@@ -173,9 +164,4 @@ export async function reorder(sql: Pool, userId: string, order: Order): Promise<
       return cartId;
     });
   return skipped;
-}
-
-export interface Skipped {
-  product_name: string;
-  code: CartProblem["code"];
 }

@@ -19,6 +19,7 @@ export async function lockCart(tx: Db, userId: string): Promise<{ id: string }> 
   return cart!;
 }
 
+/** Undefined before there is one. */
 export async function findCart(sql: Db, userId: string): Promise<{ id: string } | undefined> {
   const [cart] = await sql<{ id: string }[]>`select id from carts where user_id = ${userId}`;
   return cart;
@@ -36,9 +37,12 @@ export interface CartLine {
   cart_id: string;
   product_id: string;
   variation_id: string | null;
+  /** Sorted. */
   option_ids: string[];
   quantity: number;
+  /** Empty if there are none. */
   notes: string;
+  /** What one cost when it was last added. */
   seen_price_cents: number;
 }
 
@@ -51,15 +55,7 @@ export const listCartLines = (sql: Db, userId: string) => sql<CartLine[]>`
   where c.user_id = ${userId}
   order by i.id`;
 
-export interface NewCartLine {
-  product_id: string;
-  variation_id: string | null;
-  /** Sorted. */
-  option_ids: string[];
-  quantity: number;
-  notes: string;
-  seen_price_cents: number;
-}
+export type NewCartLine = Omit<CartLine, "id" | "cart_id">;
 
 /**
  * Adds a line, or its quantity to the same line; undefined if it would be one line too many. Breaks

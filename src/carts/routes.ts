@@ -2,11 +2,12 @@
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireSelfOrManager } from "../auth/guards.ts";
 import { ApiError, notFound } from "../errors.ts";
+import { OrderLineInput } from "../orders/schemas.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
 import { Id, UserId } from "../schemas.ts";
 import { addToCart, changeCart, readCart } from "./cart.ts";
 import { deleteCart, deleteCartLine, deleteCartLines, insertCart, setCartLineQuantity } from "./queries.ts";
-import { Cart, CartItem, CartItemInput, CartItemPatch } from "./schemas.ts";
+import { Cart, CartItem, CartItemPatch } from "./schemas.ts";
 
 const tags = ["carts"];
 const params = Type.Object({ user_id: UserId });
@@ -104,7 +105,7 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: "Add a line; the same line again adds its quantity",
         params,
-        body: CartItemInput,
+        body: OrderLineInput,
         response: { 201: CartItem },
       },
     },

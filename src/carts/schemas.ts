@@ -1,9 +1,7 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { ChosenOption, OrderLineInput } from "../orders/schemas.ts";
+import { ChosenOption } from "../orders/schemas.ts";
 import { Cents, Id, Nullable, OneOf } from "../schemas.ts";
-
-export const CartItemInput = OrderLineInput;
 
 export const CartItemPatch = Type.Object(
   { quantity: Type.Integer({ minimum: 0, maximum: 100, description: "0 removes the line" }) },
@@ -28,9 +26,9 @@ export const CartItem = Type.Object(
 );
 export type CartItem = Static<typeof CartItem>;
 
-export const problemCodes = ["sold_out", "archived", "invalid_options", "price_changed"] as const;
-
-const CartProblemCode = OneOf(problemCodes, { title: "CartProblemCode" });
+const CartProblemCode = OneOf(["sold_out", "archived", "invalid_options", "price_changed"], {
+  title: "CartProblemCode",
+});
 
 export const CartProblem = Type.Object(
   { item_id: Id, code: CartProblemCode, message: Type.String() },
@@ -52,6 +50,7 @@ const SkippedItem = Type.Object(
   { product_name: Type.String(), code: CartProblemCode },
   { title: "SkippedItem" },
 );
+export type SkippedItem = Static<typeof SkippedItem>;
 
 export const ReorderedCart = Type.Object(
   { ...cart, skipped: Type.Array(SkippedItem, { description: "What can't be had any more" }) },

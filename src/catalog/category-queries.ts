@@ -1,6 +1,6 @@
 import type { Db } from "../db.ts";
 import type { PageRequest } from "../paging.ts";
-import type { Category, MenuProduct } from "./schemas.ts";
+import type { Category, CategoryInput, CategoryPatch, MenuProduct } from "./schemas.ts";
 
 const columns = (sql: Db) => sql`id, name, description, sort_order, created_at, updated_at`;
 
@@ -18,6 +18,7 @@ export const listCategories = (sql: Db, page: PageRequest) => sql<Category[]>`
   order by sort_order, lower(name), id
   limit ${page.limit + 1}`;
 
+/** Undefined for an archived one. */
 export async function findCategory(sql: Db, id: string): Promise<Category | undefined> {
   const [category] = await sql<Category[]>`
     select ${columns(sql)} from categories where id = ${id} and archived_at is null`;
@@ -33,6 +34,7 @@ export const listProductsInCategory = (sql: Db, categoryId: string, page: PageRe
   order by id desc
   limit ${page.limit + 1}`;
 
+/** Undefined for a product that is not on the menu, or not in this category. */
 export async function findProductInCategory(
   sql: Db,
   categoryId: string,
@@ -43,29 +45,30 @@ export async function findProductInCategory(
   return product;
 }
 
-export interface CategoryFields {
-  name: string;
-  description?: string | null;
-  sort_order?: number;
-}
-
-export async function insertCategory(tx: Db, id: string, fields: CategoryFields): Promise<Category> {
+/** Breaks `categories_name_is_taken_once`. */
+export async function insertCategory(tx: Db, id: string, fields: CategoryInput): Promise<Category> {
   const [category] = await tx<Category[]>`
     insert into categories ${tx({ id, ...fields } as never)} returning ${columns(tx)}`;
   return category!;
 }
 
-/** Writes the fields that are named; gives nothing for a category that is not there. */
+/** Writes what is named; undefined for a category that is not there. Breaks `categories_name_is_taken_once`. */
 export async function updateCategory(
   tx: Db,
   id: string,
-  fields: Partial<CategoryFields>,
+  fields: CategoryPatch,
 ): Promise<Category | undefined> {
   const [category] = await tx<Category[]>`
     update categories set ${tx(fields as never)}, updated_at = now()
     where id = ${id} and archived_at is null
     returning ${columns(tx)}`;
   return category;
+}
+
+/** Whether the category is on the menu; then nobody archives it until the transaction ends. */
+export async function lockCategory(tx: Db, id: string): Promise<boolean> {
+  const found = await tx`select id from categories where id = ${id} and archived_at is null for share`;
+  return found.length > 0;
 }
 
 /** Takes the category, so that no product comes into it until the transaction ends. */
@@ -81,6 +84,7 @@ export async function countProductsInCategory(tx: Db, id: string): Promise<numbe
   return row!.count;
 }
 
+/** Takes a category, which must be empty, off the menu. */
 export async function archiveCategory(tx: Db, id: string) {
   await tx`update categories set archived_at = now(), updated_at = now() where id = ${id}`;
 }

@@ -10,6 +10,7 @@ export interface ImageRow {
 /** Where everybody finds the picture of this name. */
 export const imageUrl = (name: string) => `/images/${name}`;
 
+/** A picture, with its bytes unless they lie in S3. */
 export async function findImage(sql: Db, name: string): Promise<ImageRow | undefined> {
   const [image] = await sql<ImageRow[]>`select name, content_type, bytes from images where name = ${name}`;
   return image;

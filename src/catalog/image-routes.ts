@@ -3,6 +3,7 @@ import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typ
 import { v7 as uuidv7 } from "uuid";
 import { requireManager } from "../auth/guards.ts";
 import { ApiError, notFound } from "../errors.ts";
+import { clientHas } from "../representation.ts";
 import { Id, text } from "../schemas.ts";
 import { strictValidator } from "../validation.ts";
 import { findImage, imageUrl } from "./image-queries.ts";
@@ -38,7 +39,7 @@ export const imageRoute: FastifyPluginAsyncTypebox<{ store: ImageStore | undefin
       const { name } = request.params;
       const image = await findImage(app.sql, name);
       const etag = `"${name}"`;
-      const known = request.headers["if-none-match"]?.split(",").some((tag) => tag.trim() === etag);
+      const known = clientHas([etag], request.headers["if-none-match"]);
       const bytes = known ? undefined : (image?.bytes ?? (image && (await store?.read(name))));
       if (!image || !(known || bytes)) throw notFound("Image");
       reply

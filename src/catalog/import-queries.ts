@@ -6,7 +6,7 @@ import type { Product } from "./schemas.ts";
 export interface Match {
   /** The name as it is compared: two rows with the same one are the same product. */
   key: string;
-  /** Undefined for a product that is new. */
+  /** Null for a product that is new. */
   product: Product | null;
 }
 

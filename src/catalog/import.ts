@@ -94,22 +94,19 @@ async function writeRows(tx: Db, rows: ImportRow[], dryRun: boolean): Promise<Im
   );
   const categories = await ensureCategories(tx, named);
   const planned = rows.map(({ category, ...fields }, index) => {
-    const before = matches[index]!.product ?? { ...blank, id: uuidv7() };
+    const before = matches[index]!.product ?? { ...blank, id: uuidv7(), base_price_cents: undefined };
     const category_id = category === undefined ? before.category_id : categories.shift()!;
-    const { variations } = fields;
-    const row = { id: before.id, variations, wanted: { ...before, ...fields, category_id } };
-    if (!("base_price_cents" in row.wanted))
-      errors.push({
-        row: index + 1,
-        path: "/base_price_cents",
-        message: "Expected a price: the product is new",
-      });
+    const { base_price_cents, ...wanted } = { ...before, ...fields, category_id };
+    const row = index + 1;
+    if (base_price_cents === undefined)
+      errors.push({ row, path: "/base_price_cents", message: "Expected a price: the product is new" });
     else
       try {
-        return { ...row, plan: plan(row.wanted, before) };
+        const { id } = before;
+        return { id, variations: fields.variations, plan: plan({ ...wanted, base_price_cents }, before) };
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
-        errors.push(...error.extra.errors!.map((found) => ({ row: index + 1, ...found })));
+        errors.push(...error.extra.errors!.map((found) => ({ row, ...found })));
       }
     return undefined;
   });

@@ -3,12 +3,12 @@ import { v7 as uuidv7 } from "uuid";
 import { brokenConstraint, type Db, type Pool } from "../db.ts";
 import { ApiError, badField, type FieldError, notFound } from "../errors.ts";
 import { insertEvent } from "../events/queries.ts";
+import { lockCategory } from "./category-queries.ts";
 import { type ImageRow, imageUrl, insertImage } from "./image-queries.ts";
 import {
   archiveProduct,
   findProduct,
   insertProduct,
-  lockCategory,
   lockMenu,
   lockProductOnMenu,
   type OptionGroupRow,
@@ -81,6 +81,7 @@ export type IfMatch = string[] | undefined;
 export const readIfMatch = (header: string | undefined): IfMatch =>
   header === undefined || header.trim() === "*" ? undefined : header.split(",").map((tag) => tag.trim());
 
+/** The ETag of a product: its version. */
 export const versionTag = ({ version }: { version: number }) => `"${version}"`;
 
 /** Says what of a product is sold out, all of it or one variation or option. */
@@ -180,9 +181,8 @@ interface Wanted {
 }
 
 /** Takes what is wanted and what is there; gives the rows to write. Throws `validation_failed`. */
-export function plan(wanted: ProductPatch & Partial<Wanted>, there: Below) {
-  const { name, base_price_cents, category_id, description, image_url, variations, option_groups } =
-    wanted as Wanted;
+export function plan(wanted: Wanted, there: Below) {
+  const { name, base_price_cents, category_id, description, image_url, variations, option_groups } = wanted;
   const errors: FieldError[] = [];
   const rows = {
     variations: match(variations, there.variations, "/variations", errors).map(toVariation),

@@ -43,6 +43,7 @@ export async function findMenu(sql: Db): Promise<MenuRow> {
   return menu!;
 }
 
+/** Another one after each change of the catalog. */
 export async function findMenuVersion(sql: Db): Promise<string> {
   const [row] = await sql<{ version: string }[]>`select version from menu_version`;
   return row!.version;
@@ -53,6 +54,7 @@ export async function lockMenu(tx: Db) {
   await tx`select from menu_version for update`;
 }
 
+/** A product with all that can be chosen, an archived one too. */
 export async function findProduct(sql: Db, id: string): Promise<Product | undefined> {
   const [product] = await sql<Product[]>`select * from product_details where id = ${id}`;
   return product;
@@ -85,12 +87,6 @@ export async function lockProductOnMenu(tx: Db, id: string): Promise<{ version: 
   return product;
 }
 
-/** Whether the category is on the menu; then nobody archives it until the transaction ends. */
-export async function lockCategory(tx: Db, id: string): Promise<boolean> {
-  const found = await tx`select id from categories where id = ${id} and archived_at is null for share`;
-  return found.length > 0;
-}
-
 export interface ProductFields {
   name: string;
   base_price_cents: number;
@@ -99,16 +95,18 @@ export interface ProductFields {
   image_url: string | null;
 }
 
+/** Breaks `products_name_is_taken_once`. */
 export async function insertProduct(tx: Db, id: string, fields: ProductFields) {
   await tx`insert into products ${tx({ id, ...fields })}`;
 }
 
-/** Writes all fields and raises the version. */
+/** Writes all fields and raises the version. Breaks `products_name_is_taken_once`. */
 export async function updateProduct(tx: Db, id: string, fields: ProductFields) {
   await tx`
     update products set ${tx({ ...fields })}, version = version + 1, updated_at = now() where id = ${id}`;
 }
 
+/** Takes the product off the menu and raises its version. */
 export async function archiveProduct(tx: Db, id: string) {
   await tx`
     update products set archived_at = now(), version = version + 1, updated_at = now() where id = ${id}`;

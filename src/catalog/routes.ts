@@ -3,7 +3,7 @@ import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typ
 import { notFound } from "../errors.ts";
 import { productViews } from "../ops/metrics.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { choose, clientHas, type Representations } from "../representation.ts";
+import { negotiate, type Representations } from "../representation.ts";
 import { Id } from "../schemas.ts";
 import {
   findCategory,
@@ -32,13 +32,9 @@ export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = asyn
     },
     ({ headers }, reply) => {
       const send = (snapshot: Representations) => {
-        const { bytes, etag, encoding } = choose(snapshot, headers["accept-encoding"] as string | undefined);
-        const vary = reply.getHeader("vary");
-        reply.header("vary", vary ? `${vary}, Accept-Encoding` : "Accept-Encoding");
-        reply.header("etag", etag).header("cache-control", "no-cache");
-        if (clientHas(snapshot, headers["if-none-match"])) return void reply.code(304).send();
-        if (encoding) reply.header("content-encoding", encoding);
-        reply.type("application/json; charset=utf-8").send(bytes as never);
+        const bytes = negotiate(snapshot, headers, reply);
+        if (bytes) reply.type("application/json; charset=utf-8").send(bytes as never);
+        else reply.code(304).send();
       };
       // Most often nobody has to be waited for: a promise less at each request.
       const kept = menu.kept();

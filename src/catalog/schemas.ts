@@ -126,6 +126,7 @@ export const CategoryInput = Type.Object(
     examples: [{ name: "Coffee", description: "Hot and iced", sort_order: 1 }],
   },
 );
+export type CategoryInput = Static<typeof CategoryInput>;
 
 export const CategoryPatch = Type.Partial(CategoryInput, {
   title: "CategoryPatch",
@@ -133,6 +134,7 @@ export const CategoryPatch = Type.Partial(CategoryInput, {
   minProperties: 1,
   examples: [{ sort_order: 2 }],
 });
+export type CategoryPatch = Static<typeof CategoryPatch>;
 
 // Rows below a product are matched by `id` when given, else by name.
 

@@ -1,6 +1,6 @@
 // What a line costs, and why it can't be had. Pure: a placement and a cart ask the same question of the same products.
 import type { Product } from "../catalog/schemas.ts";
-import { ApiError, badField, type FieldError } from "../errors.ts";
+import { ApiError, badField } from "../errors.ts";
 import type { OrderItem, OrderLineInput } from "./schemas.ts";
 
 /** A line as a receipt will show it, without the id that it gets when it is placed. */
@@ -9,6 +9,7 @@ export type PricedLine = Omit<OrderItem, "id">;
 /** Why a line can't be had: the product or variation is gone, its options are not a choice, or not now. */
 export type LineProblem = {
   code: "archived" | "invalid_options" | "sold_out";
+  /** A JSON pointer into the line. */
   path: string;
   message: string;
 };
@@ -84,17 +85,13 @@ export function priceLine(line: OrderLineInput, product: Product | undefined): P
 export function priceOrder(lines: OrderLineInput[], products: Product[], expected: number | undefined) {
   const byId = new Map(products.map((product) => [product.id, product]));
   const priced: PricedLine[] = [];
-  const invalid: FieldError[] = [];
-  const soldOut: FieldError[] = [];
+  const problems: LineProblem[] = [];
   lines.forEach((line, index) => {
     const result = priceLine(line, byId.get(line.product_id.toLowerCase()));
     if (!Array.isArray(result)) priced.push(result);
-    else
-      for (const { code, path, message } of result)
-        (code === "sold_out" ? soldOut : invalid).push({ path: `/items/${index}${path}`, message });
+    else problems.push(...result.map((problem) => ({ ...problem, path: `/items/${index}${problem.path}` })));
   });
-  if (invalid.length > 0) throw refusedLines("invalid_item", invalid);
-  if (soldOut.length > 0) throw refusedLines("sold_out", soldOut);
+  if (problems.length > 0) throw refusedLines(problems);
 
   const total = priced.reduce((sum, line) => sum + line.total_cents, 0);
   if (total > maxTotalCents) throw badField("/items", `cost ${total} cents together, more than can be paid`);
@@ -105,12 +102,13 @@ export function priceOrder(lines: OrderLineInput[], products: Product[], expecte
   return { lines: priced, total };
 }
 
-const refusedLines = (code: "invalid_item" | "sold_out", errors: FieldError[]) =>
-  new ApiError(
-    code,
-    errors
-      .map(({ message }) => message)
-      .slice(0, 5)
-      .join("; "),
-    { errors },
-  );
+/** `sold_out` if lines can't be had for that alone, else `invalid_item`, which names all that is wrong but that. */
+export function refusedLines(problems: LineProblem[]): ApiError {
+  const invalid = problems.filter(({ code }) => code !== "sold_out");
+  const errors = (invalid.length > 0 ? invalid : problems).map(({ path, message }) => ({ path, message }));
+  const detail = errors
+    .map(({ message }) => message)
+    .slice(0, 5)
+    .join("; ");
+  return new ApiError(invalid.length > 0 ? "invalid_item" : "sold_out", detail, { errors });
+}

@@ -29,19 +29,21 @@ export const listPromotions = (sql: Db, page: PageRequest) => sql<Promotion[]>`
   order by id desc
   limit ${page.limit + 1}`;
 
+/** Undefined for an archived one. */
 export async function findPromotion(sql: Db, id: string): Promise<Promotion | undefined> {
   const [promotion] = await sql<Promotion[]>`
     select ${columns(sql)} from promotions where id = ${id} and archived_at is null`;
   return promotion;
 }
 
+/** Breaks `promotions_end_after_they_start`. */
 export async function insertPromotion(sql: Db, id: string, fields: PromotionInput): Promise<Promotion> {
   const [promotion] = await sql<Promotion[]>`
     insert into promotions ${sql({ id, ...fields } as never)} returning ${columns(sql)}`;
   return promotion!;
 }
 
-/** Writes the fields that are named; gives nothing for a promotion that is not there. */
+/** Writes what is named; undefined for a promotion that is not there. Breaks `promotions_end_after_they_start`. */
 export async function updatePromotion(
   sql: Db,
   id: string,

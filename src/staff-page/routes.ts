@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { FastifyInstance } from "fastify";
 import type { Settings } from "../config.ts";
 import { guardPages } from "../ops/pages.ts";
-import { choose, clientHas, type Representations, represent } from "../representation.ts";
+import { negotiate, type Representations, represent } from "../representation.ts";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
 
@@ -41,13 +41,9 @@ export async function staffPageRoutes(app: FastifyInstance) {
       const path = name === undefined ? "/admin" : `/admin/${name}`;
       const all = await files.get(path)?.();
       if (!all) return reply.callNotFound();
-      const { bytes, etag, encoding } = choose(all, headers["accept-encoding"] as string | undefined);
-      const vary = reply.getHeader("vary");
-      reply.header("vary", vary ? `${vary}, Accept-Encoding` : "Accept-Encoding");
       // Kept by the browser, and asked for each time: a new version shows at once.
-      reply.header("etag", etag).header("cache-control", "no-cache");
-      if (clientHas(all, headers["if-none-match"])) return reply.code(304).send();
-      if (encoding) reply.header("content-encoding", encoding);
+      const bytes = negotiate(all, headers, reply);
+      if (!bytes) return reply.code(304).send();
       return reply.type(types[extname(path)] ?? types[".html"]!).send(bytes);
     });
 }

@@ -40,7 +40,7 @@ export const identityRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request) => {
-      const identity = await findIdentity(app.sql, named(request.query));
+      const identity = await findIdentity(app.sql, precise(request.query));
       return { status: identity ? ("registered" as const) : ("not_registered" as const) };
     },
   );
@@ -59,7 +59,7 @@ export const identityRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request) => {
-      const identity = await findIdentity(app.sql, named(request.query));
+      const identity = await findIdentity(app.sql, precise(request.query));
       if (!identity) throw notFound("Identity");
       return identity;
     },
@@ -143,8 +143,8 @@ export const identityRoutes: FastifyPluginAsyncTypebox = async (app) => {
 };
 
 /** The query, if it says which identity is meant. */
-function named<T extends { provider_id?: string; username?: string }>(query: T): T {
+function precise<T extends { provider_id?: string; username?: string }>(query: T): T {
   if (query.provider_id === undefined && query.username === undefined)
-    throw badField("/provider_id", "or /username must be given");
+    throw badField("/provider_id", "Expected this, or /username");
   return query;
 }

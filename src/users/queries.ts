@@ -37,10 +37,10 @@ export async function findRole(sql: Db, userId: string): Promise<Role | undefine
 export const selectRole = (sql: Db, userId: string) => sql<{ role: Role }[]>`
   select role from users where id = ${userId} and deleted_at is null`;
 
+/** Undefined for one who left. */
 export async function findUser(sql: Db, id: string): Promise<User | undefined> {
-  const [user] = await sql<
-    User[]
-  >`select ${userColumns(sql)} from users u where u.id = ${id} and u.deleted_at is null`;
+  const [user] = await sql<User[]>`
+    select ${userColumns(sql)} from users u where u.id = ${id} and u.deleted_at is null`;
   return user;
 }
 
@@ -84,7 +84,7 @@ export interface NewUser {
   verified: boolean;
 }
 
-/** A new customer. */
+/** A new customer. Breaks `users_email_is_taken_once` and `users_phone_number_is_taken_once`. */
 export async function insertUser(sql: Db, user: NewUser): Promise<User> {
   const [row] = await sql<User[]>`
     insert into users as u (id, email, password_hash, first_name, last_name, phone_number, verified_at)
@@ -111,8 +111,10 @@ export async function upsertManager(tx: Db, email: string) {
   return user!;
 }
 
-/** Takes these rows, those of users who left included, until the transaction ends; in one order, so that no two wait
- * for each other. */
+/**
+ * Takes these rows, those of users who left included, until the transaction ends; in one order, so that no two wait
+ * for each other.
+ */
 export const lockUsers = (tx: Db, ids: string[]) => tx<{ id: string; role: Role; deleted: boolean }[]>`
   select id, role, deleted_at is not null as deleted
   from users
@@ -120,7 +122,7 @@ export const lockUsers = (tx: Db, ids: string[]) => tx<{ id: string; role: Role;
   order by id
   for update`;
 
-/** Changes what is given; the email is not among it. */
+/** Changes what is given; the email is not among it. Breaks `users_phone_number_is_taken_once`. */
 export async function updateUser(
   tx: Db,
   id: string,
@@ -138,7 +140,10 @@ export async function updateUser(
   return user;
 }
 
-/** Notes the address that a user wants to have, or that he is content with the one he has. */
+/**
+ * Notes the address that a user wants to have, or that he is content with the one he has. Breaks
+ * `users_pending_email_is_taken_once`.
+ */
 export async function setPendingEmail(tx: Db, id: string, email: string) {
   await tx`
     update users set
@@ -146,11 +151,15 @@ export async function setPendingEmail(tx: Db, id: string, email: string) {
     where id = ${id}`;
 }
 
-/** Makes an address that was proved the one to sign in with; undefined if it is no longer this user's. */
+/**
+ * Makes an address that was proved the one to sign in with; undefined if it is no longer this user's. One that is still
+ * to be proved stays, when it was the present one.
+ */
 export async function verifyEmail(tx: Db, id: string, email: string): Promise<User | undefined> {
   const [user] = await tx<User[]>`
     update users u set
-      email = ${email}, pending_email = null, verified_at = coalesce(verified_at, now()), updated_at = now()
+      email = ${email}, pending_email = nullif(pending_email, ${email}),
+      verified_at = coalesce(verified_at, now()), updated_at = now()
     where u.id = ${id} and u.deleted_at is null and ${email} in (u.email, u.pending_email)
     returning ${userColumns(tx)}`;
   return user;
@@ -190,10 +199,15 @@ export async function eraseUser(tx: Db, id: string) {
       or email in (select unnest(array[email, pending_email]) from users where id = ${id})`;
 }
 
-/** Who signed up two days ago and never proved the address: it is free again. */
+/**
+ * Who signed up two days ago and never proved the address: it is free again. Not those for whom a manager has ordered:
+ * orders and money refer to them, and one such row would keep all the others.
+ */
 export const deleteUnverifiedUsers = (sql: Db) => sql`
-  delete from users
-  where verified_at is null and deleted_at is null and created_at < now() - interval '2 days'`;
+  delete from users u
+  where verified_at is null and deleted_at is null and created_at < now() - interval '2 days'
+    and not exists (select from orders where customer_id = u.id)
+    and not exists (select from payments where customer_id = u.id)`;
 
 /** New addresses that nobody proved within two days are free again too. */
 export const dropUnprovedEmails = (sql: Db) => sql`

@@ -86,8 +86,8 @@ export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
         tags,
         summary: "Change what is given",
         description:
-          "A role is changed by managers, and never their own. A new email gets a code, and is `pending_email` until `POST /auth/verify` has proved it; the old " +
-          "one signs in until then.",
+          "A role is changed by managers, and never their own. A new email gets a code, and is `pending_email` until " +
+          "`POST /auth/verify` has proved it; the old one signs in until then.",
         params,
         body: UserPatch,
         response: { 200: User },

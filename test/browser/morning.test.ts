@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Category, MenuProduct } from "../../src/catalog/schemas.ts";
 import type { Order } from "../../src/orders/schemas.ts";
 import { eventually, rowsOf } from "../harness.ts";
+import { png } from "../picture.ts";
 import {
   desk,
   dropFile,
@@ -16,11 +17,6 @@ import {
   testBrowser,
 } from "./browser.ts";
 import { catalog, type Morning, testMorning } from "./shop.ts";
-
-const png = Buffer.from(
-  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
-  "base64",
-);
 
 const live = (page: Page) => page.getByText("Live", { exact: true });
 const card = (page: Page, column: string, { id }: Order) =>

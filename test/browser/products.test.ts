@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Product } from "../../src/catalog/schemas.ts";
 import { eventually } from "../harness.ts";
+import { png } from "../picture.ts";
 import {
   dropFile,
   expectAccessible,
@@ -14,11 +15,6 @@ import {
   type Visit,
 } from "./browser.ts";
 import { catalog, testMorning } from "./shop.ts";
-
-const png = Buffer.from(
-  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
-  "base64",
-);
 
 describe.skipIf(noBrowser)("the office's products", () => {
   const shop = testMorning();

@@ -1,15 +1,10 @@
 // A shop in the middle of a morning: one of everything, so that every operation has something to do.
-import { createHash, createHmac } from "node:crypto";
 import type { Response } from "light-my-request";
 import { expect } from "vitest";
 import { makeProduct, makeUser } from "../factories.ts";
 import { type TestShop, truncate } from "../harness.ts";
-
-export const botToken = "123456:a-token-of-the-tests";
-export const png = Buffer.from(
-  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
-  "base64",
-);
+import { png } from "../picture.ts";
+import { telegramLogin } from "../telegram.ts";
 
 /** Empties the shop and fills it with one of everything; gives what there is, and who may ask for it. */
 export async function furnish(shop: TestShop) {
@@ -97,7 +92,7 @@ export async function furnish(shop: TestShop) {
   const { refresh_token } = await made<{ refresh_token: string }>(
     shop.call("POST", "/auth/token", { body: signIn }),
   );
-  await made(customer.call("POST", "/users/me/identities", { body: telegramLogin(42) }));
+  await made(customer.call("POST", "/users/me/identities", { body: telegramLogin() }));
   const { image_url } = await made<{ image_url: string }>(
     manager.call("PUT", `/admin/products/${cake.id}/image`, {
       payload: png,
@@ -128,14 +123,6 @@ export async function furnish(shop: TestShop) {
     sessions: await ids("sessions"),
     identities: await ids("identities"),
   };
-}
-
-/** What Telegram's widget gives for a user of its. */
-export function telegramLogin(id: number) {
-  const fields = { id, auth_date: Math.floor(Date.now() / 1_000) };
-  const key = createHash("sha256").update(botToken).digest();
-  const signed = `auth_date=${fields.auth_date}\nid=${id}`;
-  return { ...fields, hash: createHmac("sha256", key).update(signed).digest("hex") };
 }
 
 export type Furnished = Awaited<ReturnType<typeof furnish>>;

@@ -8,7 +8,8 @@ import { codes } from "../../src/errors.ts";
 import { startSettling } from "../../src/payments/settle.ts";
 import { declaredAnswers, type OpenApi } from "../declared-answers.ts";
 import { eventually, openShop, rowsOf } from "../harness.ts";
-import { botToken, type Furnished, furnish } from "./furnish.ts";
+import { botToken } from "../telegram.ts";
+import { type Furnished, furnish } from "./furnish.ts";
 import { allowedDraft, callers, listOperations, type Op, type Sent, waysToBreak, write } from "./requests.ts";
 
 const numRuns = Number(process.env.PROPERTY_RUNS ?? 15);

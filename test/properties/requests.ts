@@ -2,8 +2,10 @@
 import fc, { type Arbitrary } from "fast-check";
 import type { InjectOptions } from "light-my-request";
 import { dereference, type OpenApi, type Operation } from "../declared-answers.ts";
+import { png } from "../picture.ts";
+import { telegramLogin } from "../telegram.ts";
 import { allowed, forbidden, forbiddenAsText, type Schema, type Source } from "./arbitraries.ts";
-import { type Furnished, png, telegramLogin } from "./furnish.ts";
+import type { Furnished } from "./furnish.ts";
 
 type Parameter = NonNullable<Operation["parameters"]>[number];
 
@@ -112,8 +114,8 @@ function hintsFor(
       "": (
         {
           addCartItem: line,
-          createTokenByTelegram: telegramId.map(telegramLogin),
-          linkIdentity: telegramId.map(telegramLogin),
+          createTokenByTelegram: telegramId.map((id) => telegramLogin({ id })),
+          linkIdentity: telegramId.map((id) => telegramLogin({ id })),
         } as Source["hints"]
       )[id]!,
     },

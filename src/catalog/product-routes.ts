@@ -1,4 +1,4 @@
-// The office's side of the catalog. Nothing is deleted: what is left out or removed is archived.
+// The office's side of the products. Nothing is deleted: what is left out or removed is archived.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager, requireStaff } from "../auth/guards.ts";
 import { badField, notFound } from "../errors.ts";
@@ -23,7 +23,7 @@ const headers = Type.Object({
   "if-match": Type.Optional(Type.String({ description: "The ETag of the version that was read" })),
 });
 
-export const catalogAdminRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (app, { menu }) => {
+export const productRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (app, { menu }) => {
   forgetAfterWrites(app, menu);
 
   app.get(

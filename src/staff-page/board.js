@@ -115,6 +115,10 @@ export function View() {
         }
       </p>`
     }
+    ${
+      connection.state === "refused" &&
+      html`<p class="connection-lost" role="alert"><strong>This account may not see the orders any more.</strong> Sign in with another one.</p>`
+    }
     <div class="column-tabs" role="group" aria-label="Column">
       ${columns.map(
         (column) => html`
@@ -268,7 +272,12 @@ const inHours = (minutes) =>
 
 /** @param {{ state: import("./stream.js").StreamState, known: boolean }} props */
 function Connection({ state, known }) {
-  const label = state === "live" && known ? "Live" : state === "lost" ? "Reconnecting" : "Connecting";
+  const label = {
+    connecting: "Connecting",
+    live: known ? "Live" : "Connecting",
+    lost: "Reconnecting",
+    refused: "Not connected",
+  }[state];
   return html`<p class=${`connection ${state}`} role="status">${label}</p>`;
 }
 

@@ -10,7 +10,7 @@ import { useEffect, useLayoutEffect, useState } from "preact/hooks";
  */
 export function readRoute(hash) {
   const [path = "", search = ""] = hash.replace(/^#\/?/, "").split("?");
-  const [name = "", ...rest] = path.split("/").map(decodeURIComponent);
+  const [name = "", ...rest] = path.split("/");
   return { name, rest, query: new URLSearchParams(search) };
 }
 
@@ -23,6 +23,9 @@ export function go(path) {
 let shown = location.hash;
 /** @type {(() => Promise<boolean>) | undefined} */
 let mayLeave;
+
+/** Whether what is shown may be left: nothing would be lost by it, or the person is asked and wants it. */
+export const mayLeaveView = async () => !mayLeave || mayLeave();
 
 /** Goes there unasked, for nothing would be lost. @param {string} path */
 export function leaveFor(path) {

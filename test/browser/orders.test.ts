@@ -282,10 +282,16 @@ describe.skipIf(noBrowser)("the office's orders", () => {
     expect(shop.provider.callsTo("/notifications").at(-1)!.headers["x-order-id"]).toBe(order.id);
   });
 
-  test("an order that isn't there is said to be so", async () => {
+  test("an order that isn't there is said to be so, and isn't waited for", async () => {
     const { page } = desk;
-    await page.goto(`${shop.url}/admin#/orders/01920000-0000-7000-8000-0000000009ff`);
+    const id = "01920000-0000-7000-8000-0000000009ff";
+    const asked: string[] = [];
+    page.on("request", (request) => asked.push(request.url()));
+    await page.goto(`${shop.url}/admin#/orders/${id}`);
     await page.getByText("Order not found").waitFor();
     await page.getByRole("link", { name: "All orders" }).waitFor();
+    // Longer than between the first tries of a stream.
+    await page.waitForTimeout(1_000);
+    expect(asked.filter((url) => url.endsWith(`/orders/${id}/events`))).toHaveLength(1);
   });
 });

@@ -338,6 +338,8 @@ describe.skipIf(noBrowser)("the office's products", () => {
     await question.getByRole("button", { name: "Go back" }).click();
     await page.goBack();
     await question.getByRole("button", { name: "Go back" }).click();
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await question.getByRole("button", { name: "Go back" }).click();
     expect(new URL(page.url()).hash).toBe(`#/products/${product_id}`);
     expect(await field("Price").inputValue()).toBe("2.22");
     await page.unrouteAll();

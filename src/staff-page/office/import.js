@@ -1,6 +1,6 @@
 // The catalog from a spreadsheet, and into one. A file is tried before anything is written.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiProblem, call, request } from "../api.js";
+import { ApiProblem, call, request, whole } from "../api.js";
 import { say } from "../ui/announce.js";
 import { Button } from "../ui/button.js";
 import { FileDrop } from "../ui/file-drop.js";
@@ -83,7 +83,7 @@ export function View() {
   async function download() {
     try {
       const response = await request("GET", "/admin/products/export");
-      const url = URL.createObjectURL(await response.blob());
+      const url = URL.createObjectURL(await whole(response.blob()));
       const link = Object.assign(document.createElement("a"), { href: url, download: "products.csv" });
       link.click();
       // Not at once: a browser may still be about to read it.

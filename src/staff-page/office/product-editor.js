@@ -1,7 +1,7 @@
 // One product, with all that is below it. What is typed is saved together, against the version that was read; what has
 // run out is said at once.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiProblem, call, get, request } from "../api.js";
+import { ApiProblem, call, get, request, whole } from "../api.js";
 import { leaveFor, rename, useLeaveQuestion } from "../router.js";
 import { Stock } from "../sold-out.js";
 import { say, warn } from "../ui/announce.js";
@@ -273,7 +273,7 @@ function categoryOptions(categories, current) {
  */
 async function upload(product, file) {
   const response = await request("PUT", `/admin/products/${product.id}/image`, { body: file });
-  const { image_url } = await response.json();
+  const { image_url } = await whole(response.json());
   const version = Number(response.headers.get("etag")?.replaceAll('"', ""));
   // Else somebody else has changed it, too, which is to be told when it is saved next.
   return { ...product, image_url, version: version === product.version + 1 ? version : product.version };

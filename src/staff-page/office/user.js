@@ -84,14 +84,17 @@ function PersonForm({ user, itself, onSaved }) {
       );
       if (!sure) return;
     }
-    await call("PATCH", `/users/${user.id}`, {
-      body: {
-        first_name: firstName.trim() || null,
-        last_name: lastName.trim() || null,
-        phone_number: phone.trim() || null,
-        ...(role !== user.role && { role }),
-      },
-    });
+    const typed = {
+      first_name: firstName.trim() || null,
+      last_name: lastName.trim() || null,
+      phone_number: phone.trim() || null,
+      role,
+    };
+    // What was not touched stays as another manager may have left it.
+    const touched = Object.entries(typed).filter(
+      ([field, value]) => value !== user[/** @type {keyof typeof typed} */ (field)],
+    );
+    if (touched.length > 0) await call("PATCH", `/users/${user.id}`, { body: Object.fromEntries(touched) });
     say(`${nameOf({ ...user, first_name: firstName, last_name: lastName })} is saved`);
     await onSaved();
   }

@@ -1,5 +1,5 @@
 // One order's whole story: what was ordered, where its money is, who was told, what happened when.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiProblem, call, get } from "../api.js";
 import { follow } from "../stream.js";
 import { say, warn, whisper } from "../ui/announce.js";
@@ -368,14 +368,32 @@ function happening({ type, data: told }) {
 function RefundDialog({ order, left, onClose, onDone }) {
   const [amount, setAmount] = useState(typedMoney(left));
   const [reason, setReason] = useState("");
+  /** What was left when a try was not answered: it may have arrived all the same. */
+  const leftBefore = useRef(/** @type {number | undefined} */ (undefined));
+
+  /** Throws an ApiProblem if the last try did arrive, so that nobody gives the same back twice unknowing. */
+  async function lookForLastTry() {
+    if (leftBefore.current === undefined) return;
+    const gone = leftBefore.current - refundable(await readStory(order.id));
+    leftBefore.current = undefined;
+    if (gone > 0)
+      throw new ApiProblem({
+        status: 409,
+        code: "refund_exceeds_payment",
+        detail: `${formatMoney(gone)} is on its way by now: the last try did arrive. Give back more only if you mean it`,
+      });
+  }
 
   async function save() {
+    await lookForLastTry();
     const typed = amount.trim();
     const amount_cents = typed === "" ? undefined : (parseMoney(typed) ?? typed);
     try {
       await call("POST", `/admin/orders/${order.id}/refunds`, { body: { amount_cents, reason } });
     } catch (error) {
-      if (!(error instanceof ApiProblem) || error.code !== "refund_exceeds_payment") throw error;
+      if (!(error instanceof ApiProblem)) throw error;
+      if (error.code === "unreachable") leftBefore.current = left;
+      if (error.code !== "refund_exceeds_payment") throw error;
       // As it is now: a colleague may have given something back meanwhile.
       const now = refundable(await readStory(order.id));
       throw new ApiProblem({

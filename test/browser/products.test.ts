@@ -1,3 +1,5 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Product } from "../../src/catalog/schemas.ts";
 import { eventually } from "../harness.ts";
@@ -348,6 +350,25 @@ describe.skipIf(noBrowser)("the office's products", () => {
     expect(await read(product_id)).toMatchObject({ base_price_cents: 222 });
     await page.getByRole("link", { name: "All products" }).click();
     await page.getByRole("rowheader", { name: "Donuts" }).waitFor();
+  });
+
+  test("a picture that was changed on the disk since it was chosen is to be chosen again", async () => {
+    const { product_id } = catalog.donut;
+    const folder = await mkdtemp(`${tmpdir()}/pictures-`);
+    const path = `${folder}/donut.png`;
+    await writeFile(path, png);
+    await open(product_id);
+    await page.locator("input[type=file]").setInputFiles(path);
+    await page.getByText("donut.png, not saved yet").waitFor();
+    await writeFile(path, Buffer.concat([png, Buffer.from("retouched")]));
+    await save();
+    await page.getByText("The file was changed, or taken away, since it was chosen").waitFor();
+    expect((await read(product_id)).image_url).toBeNull();
+    await page.locator("input[type=file]").setInputFiles(path);
+    await save();
+    await page.locator('.drop img[src^="/images/"]').waitFor();
+    expect((await read(product_id)).image_url).not.toBeNull();
+    await rm(folder, { recursive: true });
   });
 
   test("one is archived once it was meant, and is what a new one begins as", async () => {

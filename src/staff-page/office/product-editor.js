@@ -38,7 +38,16 @@ const most = { variations: 50, option_groups: 20, options: 20 };
 
 /** The API's limit. Known here: a browser that is refused in the middle of sending may not hear why. */
 const maxImageBytes = 5 * 1024 * 1024;
-const tooLarge = new ApiProblem({ status: 413, code: "body_too_large", detail: "The picture is too large" });
+const tooLarge = new ApiProblem({
+  status: 0,
+  code: "picture_too_large",
+  detail: "The picture is too large: it may have 5 MB.",
+});
+const unreadable = new ApiProblem({
+  status: 0,
+  code: "picture_unreadable",
+  detail: "The file was changed, or taken away, since it was chosen: please choose it again.",
+});
 
 /**
  * @param {object} props
@@ -132,9 +141,9 @@ function ProductForm({ read, begin = emptyDraft, categories, back }) {
   async function save() {
     const sent = draft;
     try {
-      if (file && file.size > maxImageBytes) throw tooLarge;
+      const picture = file && (await readPicture(file));
       const saved = product ? await saveChanges(product, sent) : await create(sent);
-      const shown = file ? await upload(saved, file) : saved;
+      const shown = picture ? await upload(saved, picture) : saved;
       if (shown !== saved) adopt(shown, sent);
       setFile(undefined);
       setClash(undefined);
@@ -266,13 +275,26 @@ function categoryOptions(categories, current) {
 }
 
 /**
- * Gives the product with its new picture. Throws an ApiProblem that the picture's field shows.
- * @param {Product} product
+ * The file as it is now: while it is sent, a browser could only say that the service can't be reached. Throws an
+ * ApiProblem that the picture's field shows, as `upload` does.
  * @param {File} file
+ */
+async function readPicture(file) {
+  if (file.size > maxImageBytes) throw tooLarge;
+  const bytes = await file.arrayBuffer().catch(() => {
+    throw unreadable;
+  });
+  return new Blob([bytes], { type: file.type });
+}
+
+/**
+ * Gives the product with its new picture.
+ * @param {Product} product
+ * @param {Blob} picture
  * @returns {Promise<Product>}
  */
-async function upload(product, file) {
-  const response = await request("PUT", `/admin/products/${product.id}/image`, { body: file });
+async function upload(product, picture) {
+  const response = await request("PUT", `/admin/products/${product.id}/image`, { body: picture });
   const { image_url } = await whole(response.json());
   const version = Number(response.headers.get("etag")?.replaceAll('"', ""));
   // Else somebody else has changed it, too, which is to be told when it is saved next.
@@ -284,7 +306,6 @@ function explain({ status, code, message, errors }, sent) {
   const detail =
     {
       unsupported_media_type: "This is no picture that can be shown: PNG, JPEG and WebP can.",
-      body_too_large: "The picture is too large: it may have 5 MB.",
       not_found: "Somebody has archived this product meanwhile: it can't be changed any more.",
     }[code] ?? message;
   const byKeys = errors.map((error) => ({ ...error, path: pathByKeys(error.path, sent) }));

@@ -110,7 +110,7 @@ export async function signOut() {
  * Gives an access token that is good for a while yet. Throws an ApiProblem: 401 when the session has ended.
  * @returns {Promise<string>}
  */
-export async function freshToken() {
+async function freshToken() {
   if (!session || Date.now() >= session.refreshAt) await refresh();
   // Signed out meanwhile.
   if (!session) throw signedOut();

@@ -1,6 +1,6 @@
 // A product as it is typed: amounts and figures are text until they are sent, and nothing typed is ever lost.
 import { wholeNumber } from "../ui/form.js";
-import { formatMoney, parseMoney, typedMoney } from "../ui/money.js";
+import { formatChange, formatMoney, parseMoney, typedMoney } from "../ui/money.js";
 import { newKey } from "../ui/rows.js";
 
 /** @typedef {import("../../catalog/schemas.ts").Product} Product */
@@ -172,7 +172,7 @@ export function pathByKeys(path, sent) {
 export function inBrief(field, draft, categories) {
   const row = (/** @type {DraftRow} */ { name, price_change_cents: change }) => {
     const cents = parseMoney(change || "0");
-    return `${name}${cents === 0 ? "" : ` ${cents === undefined ? change : signed(cents)}`}`;
+    return `${name}${cents === 0 ? "" : ` ${cents === undefined ? change : formatChange(cents)}`}`;
   };
   const text = {
     name: () => draft.name,
@@ -194,6 +194,3 @@ export function inBrief(field, draft, categories) {
   }[field]();
   return text || "nothing";
 }
-
-/** @param {number} cents */
-const signed = (cents) => `${cents > 0 ? "+" : "−"}${formatMoney(Math.abs(cents))}`;

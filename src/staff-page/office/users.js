@@ -6,7 +6,8 @@ import { html } from "../ui/html.js";
 import { PagedList, usePages } from "../ui/pages.js";
 import { Time } from "../ui/time.js";
 import { ViewHead } from "../ui/view-head.js";
-import { nameOf, roles, UserPage } from "./user.js";
+import { roles, UserPage } from "./user.js";
+import { nameOf } from "./words.js";
 
 /** @typedef {import("../api.js").User} User */
 

@@ -108,6 +108,33 @@ describe.skipIf(noBrowser)("the office's categories", () => {
     expect(office.complaints).toEqual([]);
   });
 
+  test("a list that was asked for earlier, and comes later, doesn't take the place of a newer one", async () => {
+    const { page } = office;
+    for (const name of ["Soda", "Water"])
+      await shop.call(shop.manager, "POST", "/admin/categories", { name });
+    await page.reload();
+    await page.getByRole("rowheader", { name: "Water" }).waitFor();
+    const { promise: gate, resolve: openGate } = Promise.withResolvers<void>();
+    let lists = 0;
+    await page.route("**/categories?**", async (route) => {
+      const response = await route.fetch();
+      if (lists++ === 0) await gate;
+      await route.fulfill({ response });
+    });
+    for (const name of ["Soda", "Water"]) {
+      await page.getByRole("button", { name: `Delete ${name}` }).click();
+      await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
+      await page.getByText(`${name} is deleted`).waitFor();
+    }
+    await page.getByRole("rowheader", { name: "Water" }).waitFor({ state: "detached" });
+    const late = page.waitForResponse("**/categories?**");
+    openGate();
+    await (await late).finished();
+    await page.waitForTimeout(100);
+    expect(await page.getByRole("rowheader").allInnerTexts()).toEqual(["Coffee", "Bakery"]);
+    await page.unrouteAll();
+  });
+
   test("on a phone nothing runs out of the screen", async () => {
     const { page, complaints } = await visit(shop.url, { viewport: phone, colorScheme: "dark" });
     await signIn(page, shop.manager.email, shop.manager.password);

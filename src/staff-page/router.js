@@ -1,5 +1,5 @@
 // Where one is: in the hash, so that one path of the service is enough and the browser's own back button works.
-import { useEffect, useLayoutEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 /** @typedef {{ name: string, rest: string[], query: URLSearchParams }} Route */
 
@@ -8,7 +8,7 @@ import { useEffect, useLayoutEffect, useState } from "preact/hooks";
  * @param {string} hash
  * @returns {Route}
  */
-export function readRoute(hash) {
+function readRoute(hash) {
   const [path = "", search = ""] = hash.replace(/^#\/?/, "").split("?");
   const [name = "", ...rest] = path.split("/");
   return { name, rest, query: new URLSearchParams(search) };
@@ -28,15 +28,31 @@ let mayLeave;
 export const mayLeaveView = async () => !mayLeave || mayLeave();
 
 /** Goes there unasked, for nothing would be lost. @param {string} path */
-export function leaveFor(path) {
+function leaveFor(path) {
   mayLeave = undefined;
   go(path);
 }
 
 /** Writes another address for what is shown already. @param {string} path */
-export function rename(path) {
+function rename(path) {
   shown = `#${path}`;
   history.replaceState(null, "", shown);
+}
+
+/** The same for a view that waits for an answer first: left meanwhile, it leads nobody anywhere. */
+export function useNavigation() {
+  const left = useRef(false);
+  useEffect(
+    () => () => {
+      left.current = true;
+    },
+    [],
+  );
+  /** @param {(path: string) => void} way @returns {(path: string) => void} */
+  const fromHere = (way) => (path) => {
+    if (!left.current) way(path);
+  };
+  return { go: fromHere(go), leaveFor: fromHere(leaveFor), rename: fromHere(rename) };
 }
 
 /** The route, and each one that follows. */

@@ -1,7 +1,7 @@
 // All orders, found by status, day and customer; each leads to its story.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiProblem, get } from "../api.js";
-import { go } from "../router.js";
+import { useNavigation } from "../router.js";
 import { Button } from "../ui/button.js";
 import { Form, FormActions, SelectField, TextField } from "../ui/form.js";
 import { html } from "../ui/html.js";
@@ -72,6 +72,7 @@ function OrderList({ query }) {
 
 /** @param {{ query: URLSearchParams }} props */
 function Filters({ query }) {
+  const { go } = useNavigation();
   const [status, setStatus] = useState(query.get("status") ?? "");
   const [from, setFrom] = useState(query.get("from") ?? "");
   const [to, setTo] = useState(query.get("to") ?? "");

@@ -2,13 +2,14 @@
 // run out is said at once.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiProblem, call, get, request, whole } from "../api.js";
-import { leaveFor, rename, useLeaveQuestion } from "../router.js";
+import { useLeaveQuestion, useNavigation } from "../router.js";
 import { Stock } from "../sold-out.js";
 import { say, warn } from "../ui/announce.js";
 import { ask } from "../ui/ask.js";
 import { Button } from "../ui/button.js";
 import { Form, FormActions, MoneyField, PathError, SelectField, TextArea, TextField } from "../ui/form.js";
 import { html } from "../ui/html.js";
+import { ReadingState, useReading } from "../ui/reading.js";
 import { Rows } from "../ui/rows.js";
 import { ViewHead } from "../ui/view-head.js";
 import {
@@ -57,31 +58,19 @@ const unreadable = new ApiProblem({
  * @param {string} props.back the list that one came from
  */
 export function ProductEditor({ id, like, categories, back }) {
-  const [product, setProduct] = useState(/** @type {Product | undefined} */ (undefined));
-  const [problem, setProblem] = useState(/** @type {ApiProblem | undefined} */ (undefined));
   const from = id ?? like;
+  const reading = /** @type {import("../ui/reading.js").Reading<Product | null>} */ (
+    useReading(from ?? "", async () => (from ? get(`/admin/products/${from}`) : null))
+  );
+  const product = reading.value ?? undefined;
 
-  async function read() {
-    setProblem(undefined);
-    try {
-      setProduct(await get(`/admin/products/${from}`));
-    } catch (error) {
-      if (!(error instanceof ApiProblem)) throw error;
-      setProblem(error);
-    }
-  }
-  useEffect(() => {
-    if (from) void read();
-  }, []);
-
-  const toList = html`<p><a href=${back}>← All products</a></p>`;
-  if (problem)
+  const toList = html`<p><a href=${back}><span aria-hidden="true">‹ </span>All products</a></p>`;
+  if (from && !product)
     return html`
       ${toList}
       <${ViewHead} title="Product" />
-      <div class="problem" role="alert"><p>${problem.message}</p><${Button} onPress=${read}>Try again<//></div>
+      <${ReadingState} reading=${reading} />
     `;
-  if (from && !product) return html`${toList}<p class="quiet" role="status">Reading…</p>`;
   if (id && product?.archived_at)
     return html`
       ${toList}
@@ -103,6 +92,7 @@ export function ProductEditor({ id, like, categories, back }) {
  * @param {string} props.back
  */
 function ProductForm({ read, begin = emptyDraft, categories, back }) {
+  const { leaveFor, rename } = useNavigation();
   /** As it was read, or saved: what is typed is a change of this. */
   const [product, setProduct] = useState(read);
   const base = product ? draftOf(product) : emptyDraft;

@@ -1,7 +1,7 @@
 // One user: who he is, what he may do, where he is signed in.
 import { useEffect, useState } from "preact/hooks";
 import { ApiProblem, call, get } from "../api.js";
-import { go } from "../router.js";
+import { useNavigation } from "../router.js";
 import { say } from "../ui/announce.js";
 import { ask } from "../ui/ask.js";
 import { Button } from "../ui/button.js";
@@ -11,6 +11,7 @@ import { PagedList, usePages } from "../ui/pages.js";
 import { ReadingState, useReading } from "../ui/reading.js";
 import { Time } from "../ui/time.js";
 import { catchFocus, ViewHead } from "../ui/view-head.js";
+import { nameOf } from "./words.js";
 
 /** @typedef {import("../api.js").User} User */
 /** @typedef {import("../../auth/schemas.ts").Session} Session */
@@ -22,10 +23,6 @@ export const roles = [
   { value: "barista", label: "Barista" },
   { value: "manager", label: "Manager" },
 ];
-
-/** What to call somebody. @param {User} user */
-export const nameOf = ({ first_name, last_name, email }) =>
-  [first_name, last_name].filter(Boolean).join(" ") || email || "Without a name";
 
 /** @param {{ id: string, me: User }} props */
 export function UserPage({ id, me }) {
@@ -201,6 +198,7 @@ function Identities({ id }) {
 
 /** @param {{ user: User }} props */
 function Deletion({ user }) {
+  const { go } = useNavigation();
   return html`
     <section class="part sheet" aria-labelledby="deletion">
       <h2 id="deletion">Delete</h2>

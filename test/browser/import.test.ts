@@ -246,6 +246,11 @@ describe.skipIf(noBrowser)("the office's import", () => {
     await page.getByRole("heading", { name: "spring.csv can be imported" }).waitFor();
     const products = await shop.sql`select id from products where archived_at is null`;
     expect(await page.getByRole("rowheader").count()).toBe(products.length);
+    // That the next one fails is said, and what was tried can still be imported.
+    await page.route("**/export", (route) => route.abort("connectionrefused"));
+    await page.getByRole("button", { name: "Download all products" }).click();
+    await page.getByText("The products could not be downloaded. The service can't be reached").waitFor();
+    await page.getByRole("button", { name: `Import ${products.length} rows` }).waitFor();
   });
 
   test("on a phone each row is a card", async () => {

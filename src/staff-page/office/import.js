@@ -100,7 +100,8 @@ export function View() {
       setTimeout(() => URL.revokeObjectURL(url), 10_000);
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
-      setOutcome({ problem: error });
+      // Not in the place of what a file was tried to be.
+      warn(`The products could not be downloaded. ${error.message}`);
     }
   }
 

@@ -10,17 +10,13 @@ import {
   noBrowser,
   type Page,
   phone,
+  png,
   screenshot,
   signIn,
   tablet,
   testBrowser,
 } from "./browser.ts";
 import { catalog, type Morning, testMorning } from "./shop.ts";
-
-const png = Buffer.from(
-  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
-  "base64",
-);
 
 const live = (page: Page) => page.getByText("Live", { exact: true });
 const card = (page: Page, column: string, { id }: Order) =>

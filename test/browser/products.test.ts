@@ -10,17 +10,13 @@ import {
   noBrowser,
   type Page,
   phone,
+  png,
   screenshot,
   signIn,
   testBrowser,
   type Visit,
 } from "./browser.ts";
 import { catalog, testMorning } from "./shop.ts";
-
-const png = Buffer.from(
-  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
-  "base64",
-);
 
 describe.skipIf(noBrowser)("the office's products", () => {
   const shop = testMorning();

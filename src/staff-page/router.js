@@ -14,9 +14,14 @@ function readRoute(hash) {
   return { name, rest, query: new URLSearchParams(search) };
 }
 
-/** Goes to `path`, such as `/orders/0192`. @param {string} path */
-export function go(path) {
-  location.hash = path;
+/**
+ * Goes to `path`, such as `/orders/0192`; of the query, what is empty is left out.
+ * @param {string} path
+ * @param {Record<string, string>} [query]
+ */
+export function go(path, query = {}) {
+  const asked = new URLSearchParams(Object.entries(query).filter(([, value]) => value));
+  location.hash = asked.size > 0 ? `${path}?${asked}` : path;
 }
 
 /** What the page shows, as it stands in the address. */
@@ -48,10 +53,12 @@ export function useNavigation() {
     },
     [],
   );
-  /** @param {(path: string) => void} way @returns {(path: string) => void} */
-  const fromHere = (way) => (path) => {
-    if (!left.current) way(path);
-  };
+  /** @template {any[]} Where @param {(...where: Where) => void} way @returns {(...where: Where) => void} */
+  const fromHere =
+    (way) =>
+    (...where) => {
+      if (!left.current) way(...where);
+    };
   return { go: fromHere(go), leaveFor: fromHere(leaveFor), rename: fromHere(rename) };
 }
 

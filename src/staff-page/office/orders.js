@@ -98,13 +98,10 @@ function Filters({ query }) {
   }, [asked]);
 
   async function show() {
-    const wanted = new URLSearchParams();
     const named = customer.trim();
     const customer_id = await findCustomer(named);
     if (customer_id) emails.set(customer_id, named);
-    for (const [name, value] of Object.entries({ status, from, to, customer_id }))
-      if (value) wanted.set(name, value);
-    go(`/orders?${wanted}`);
+    go("/orders", { status, from, to, customer_id });
   }
 
   return html`
@@ -129,7 +126,11 @@ function Filters({ query }) {
   `;
 }
 
-/** The id of a customer who is named by it or by his email. Throws an ApiProblem at the field. @param {string} named */
+/**
+ * The id of a customer who is named by it or by his email; empty for nobody. Throws an ApiProblem at the field.
+ * @param {string} named
+ * @returns {Promise<string>}
+ */
 async function findCustomer(named) {
   if (!named || /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(named)) return named;
   const { items } = await get("/users", { email: named });

@@ -43,8 +43,10 @@ export const emptyDraft = {
   option_groups: [],
 };
 
+/** A variation or an option that is new. */
 export const blankRow = () => ({ key: newKey(), name: "", price_change_cents: "" });
 
+/** A group of options that is new: one of it may be taken. */
 export const blankGroup = () => ({
   key: newKey(),
   name: "",

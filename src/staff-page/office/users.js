@@ -31,10 +31,7 @@ function UserList({ query }) {
   );
 
   async function show() {
-    const wanted = new URLSearchParams();
-    for (const [name, value] of Object.entries({ email: email.trim(), role }))
-      if (value) wanted.set(name, value);
-    go(`/users?${wanted}`);
+    go("/users", { email: email.trim(), role });
   }
 
   return html`

@@ -12,7 +12,7 @@
  * @property {Query} [query] what is undefined, null or empty is left out
  * @property {unknown} [body] JSON; a Blob is sent as it is, under its own type
  * @property {Record<string, string>} [headers]
- * @property {AbortSignal} [signal]
+ * @property {AbortSignal} [signal] in the place of this module's own patience
  */
 
 /** @param {string} name what the service wrote into the page */
@@ -42,6 +42,14 @@ let refreshing;
 let onSessionEnd = () => {};
 
 const tokenKey = "ristretto.refresh-token";
+/** Else a network that swallows requests would hold a form for minutes; a picture of 5 MB may take one. */
+const patienceMs = 60_000;
+
+const signedOut = () =>
+  new ApiProblem({ status: 401, code: "unauthorized", detail: "Please sign in again." });
+const unreachable = () =>
+  new ApiProblem({ status: 0, code: "unreachable", detail: "The service can't be reached just now." });
+
 /** A tab that is duplicated takes its refresh token along. Rotated by one, it is rotated for both: reuse ends it. */
 const otherTabs = new BroadcastChannel("ristretto.session");
 otherTabs.onmessage = ({ data: { was, pair } }) => {
@@ -102,9 +110,11 @@ export async function signOut() {
  * Gives an access token that is good for a while yet. Throws an ApiProblem: 401 when the session has ended.
  * @returns {Promise<string>}
  */
-export async function freshToken() {
+async function freshToken() {
   if (!session || Date.now() >= session.refreshAt) await refresh();
-  return /** @type {NonNullable<typeof session>} */ (session).accessToken;
+  // Signed out meanwhile.
+  if (!session) throw signedOut();
+  return session.accessToken;
 }
 
 /** However many ask at once, one refresh. */
@@ -118,14 +128,15 @@ function refresh() {
 async function rotate() {
   const was = sessionStorage.getItem(tokenKey);
   try {
-    const pair = await tell("/auth/refresh", { refresh_token: was ?? "none" });
-    // Signed out meanwhile.
+    if (!was) throw signedOut();
+    const pair = await tell("/auth/refresh", { refresh_token: was });
+    // Signed out meanwhile, or rotated by another tab.
     if (sessionStorage.getItem(tokenKey) !== was) return;
     keep(pair);
     otherTabs.postMessage({ was, pair });
   } catch (error) {
-    // Else it may well work later.
-    if (error instanceof ApiProblem && error.status === 401) {
+    // Else it may well work later; and another session may have begun by now.
+    if (error instanceof ApiProblem && error.status === 401 && sessionStorage.getItem(tokenKey) === was) {
       forget();
       onSessionEnd();
     }
@@ -160,9 +171,22 @@ export async function request(method, path, request = {}) {
  * @returns {Promise<any>}
  */
 export async function call(method, path, options) {
-  const response = await request(method, path, options);
-  return response.status === 204 ? undefined : response.json();
+  return jsonOf(await request(method, path, options));
 }
+
+/** @param {Response} response */
+const jsonOf = (response) => (response.status === 204 ? undefined : whole(response.json()));
+
+/**
+ * What is read of an answer. Throws an ApiProblem when it breaks off, or isn't the service's.
+ * @template Body
+ * @param {Promise<Body>} body
+ * @returns {Promise<Body>}
+ */
+export const whole = (body) =>
+  body.catch(() => {
+    throw unreachable();
+  });
 
 /**
  * @param {string} path
@@ -172,10 +196,7 @@ export async function call(method, path, options) {
 export const get = (path, query) => call("GET", path, { query });
 
 /** @param {string} path @param {unknown} body */
-const tell = async (path, body) => {
-  const response = await send("POST", path, { body });
-  return response.status === 204 ? undefined : response.json();
-};
+const tell = async (path, body) => jsonOf(await send("POST", path, { body }));
 
 /** @param {string} method @param {string} path @param {Request} request @param {string} [token] */
 async function send(method, path, { query = {}, body, headers, signal }, token) {
@@ -191,14 +212,9 @@ async function send(method, path, { query = {}, body, headers, signal }, token) 
       ...headers,
     },
     ...(body !== undefined && { body: blob ? body : JSON.stringify(body) }),
-    signal: signal ?? null,
-  }).catch((error) => {
-    if (error.name === "AbortError") throw error;
-    throw new ApiProblem({
-      status: 0,
-      code: "unreachable",
-      detail: "The service can't be reached just now.",
-    });
+    signal: signal ?? AbortSignal.timeout(patienceMs),
+  }).catch(() => {
+    throw unreachable();
   });
   if (response.ok) return response;
   throw new ApiProblem(

@@ -2,12 +2,13 @@
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ApiProblem, resume, signIn, signOut, whenSessionEnds } from "./api.js";
-import { go, useRoute } from "./router.js";
+import { go, mayLeaveView, useRoute } from "./router.js";
 import { Announcer, say } from "./ui/announce.js";
 import { Asker } from "./ui/ask.js";
 import { Button } from "./ui/button.js";
 import { Form, FormActions, TextField } from "./ui/form.js";
 import { html } from "./ui/html.js";
+import { useModal } from "./ui/modal.js";
 import { views } from "./views.js";
 
 /** @typedef {import("./api.js").User} User */
@@ -16,20 +17,23 @@ import { views } from "./views.js";
 /** Between tries to learn who is signed in while the service can't be reached. */
 const retryMs = 3_000;
 
+const notStaff = "This page is for the staff of the shop; this account is a customer's.";
+
 function App() {
   const [user, setUser] = useState(/** @type {User | null | undefined} */ (undefined));
+  const [ended, setEnded] = useState(false);
   const [unreachable, setUnreachable] = useState(false);
 
   useEffect(() => {
-    whenSessionEnds(() => {
-      setUser((before) => {
-        if (before) say("Your session has ended. Please sign in again.");
-        return null;
-      });
-    });
+    whenSessionEnds(() => setEnded(true));
     async function begin() {
       try {
-        setUser((await resume()) ?? null);
+        const found = await resume();
+        if (found?.role !== "customer") return setUser(found ?? null);
+        // He was of the staff when he signed in.
+        await signOut().catch(() => {});
+        say(notStaff);
+        setUser(null);
       } catch (error) {
         if (!(error instanceof ApiProblem)) throw error;
         setUnreachable(true);
@@ -39,21 +43,54 @@ function App() {
     void begin();
   }, []);
 
+  /** @param {User} entered */
+  function enter(entered) {
+    setUser(entered);
+    setEnded(false);
+  }
+
   return html`
     ${user === undefined && html`<main class="door"><p class="quiet" role="status">${unreachable ? "The service can't be reached just now. Trying again…" : "One moment…"}</p></main>`}
-    ${user === null && html`<${SignIn} onSignedIn=${setUser} />`}
-    ${user && html`<${Shell} user=${user} onSignedOut=${() => setUser(null)} />`}
+    ${user === null && html`<main class="door"><${SignIn} onSignedIn=${enter} /></main>`}
+    ${user && html`<${Shell} key=${`${user.id} ${user.role}`} user=${user} onSignedOut=${() => setUser(null)} />`}
+    ${user && ended && html`<${DoorAgain} onSignedIn=${enter} />`}
     <${Announcer} />
     <${Asker} />
   `;
 }
 
-/** @param {{ onSignedIn: (user: User) => void }} props */
-function SignIn({ onSignedIn }) {
+/**
+ * Before all that is open: the session has ended, and what was typed waits behind it, for whoever typed it.
+ * @param {{ onSignedIn: (user: User) => void }} props
+ */
+function DoorAgain({ onSignedIn }) {
+  const dialog = useModal();
+  return html`
+    <dialog
+      ref=${dialog}
+      class="door"
+      aria-labelledby="sign-in"
+      onCancel=${(/** @type {Event} */ event) => event.preventDefault()}
+      onClose=${
+        // Browsers let nobody be held by a window: the second Escape closes it unasked.
+        () => dialog.current?.showModal()
+      }
+    >
+      <${SignIn} why="Your session has ended. Please sign in again." onSignedIn=${onSignedIn} />
+    </dialog>
+  `;
+}
+
+/** @param {{ why?: string, onSignedIn: (user: User) => void }} props */
+function SignIn({ why, onSignedIn }) {
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
   useEffect(() => {
+    const before = document.title;
     document.title = "Sign in · Ristretto";
+    return () => {
+      document.title = before;
+    };
   }, []);
 
   async function enter() {
@@ -63,22 +100,21 @@ function SignIn({ onSignedIn }) {
     throw new ApiProblem({
       status: 403,
       code: "forbidden",
-      detail: "This page is for the staff of the shop; this account is a customer's.",
+      detail: notStaff,
     });
   }
 
   return html`
-    <main class="door">
-      <div class="door-card">
-        <${Brand} />
-        <h1>Sign in</h1>
-        <${Form} onSave=${enter}>
-          <${TextField} label="Email" path="/username" type="email" autocomplete="username" value=${email} onValue=${setEmail} autofocus />
-          <${TextField} label="Password" path="/password" type="password" autocomplete="current-password" value=${password} onValue=${setPassword} />
-          <${FormActions} save="Sign in" />
-        <//>
-      </div>
-    </main>
+    <div class="door-card">
+      <${Brand} />
+      <h1 id="sign-in">Sign in</h1>
+      ${why && html`<p role="status">${why}</p>`}
+      <${Form} onSave=${enter}>
+        <${TextField} label="Email" path="/username" type="email" autocomplete="username" value=${email} onValue=${setEmail} autofocus />
+        <${TextField} label="Password" path="/password" type="password" autocomplete="current-password" value=${password} onValue=${setPassword} />
+        <${FormActions} save="Sign in" />
+      <//>
+    </div>
   `;
 }
 
@@ -95,6 +131,7 @@ function Shell({ user, onSignedOut }) {
   }, [route.name]);
 
   async function leave() {
+    if (!(await mayLeaveView())) return;
     onSignedOut();
     // It has ended here in any case.
     await signOut().catch(() => {});

@@ -2,7 +2,7 @@
 
 /** @typedef {import("../orders/schemas.ts").Order} Order */
 /** @typedef {"waiting" | "preparation" | "ready"} Column */
-/** @typedef {{ order: Order, column: Column, canceledAt: number | undefined }} Card */
+/** @typedef {{ order: Order, column: Column, finishedAt: number | undefined }} Card */
 /** @typedef {{ cards: Map<string, Card>, known: boolean }} Board `known`: a snapshot has come */
 
 /** @type {readonly Column[]} */
@@ -14,8 +14,11 @@ export const next = { waiting: "preparation", preparation: "ready", ready: "deli
 /** A status never goes back: what would take it back is old news. */
 const ranks = { waiting: 0, preparation: 1, ready: 2, delivered: 3, canceled: 3 };
 
-/** Long enough that whoever is making it sees it, even with both hands full. */
-const canceledShownMs = 120_000;
+/**
+ * A canceled order is shown for so long: whoever is making it sees it, even with both hands full. A delivered one is
+ * known for so long: what is told late doesn't bring it back. Then it is forgotten, for a tablet is never turned off.
+ */
+const finishedKeptMs = 120_000;
 
 /** @type {Board} */
 export const emptyBoard = { cards: new Map(), known: false };
@@ -27,7 +30,7 @@ export const emptyBoard = { cards: new Map(), known: false };
  * @returns {Board}
  */
 export function applySnapshot({ cards }, orders) {
-  const canceled = [...cards].filter(([, { canceledAt }]) => canceledAt !== undefined);
+  const canceled = [...cards].filter(([, { order }]) => order.status === "canceled");
   /** @type {Board} */
   const fresh = { cards: new Map(canceled), known: true };
   return orders.reduce((board, order) => applyOrder(board, order, Date.now()), fresh);
@@ -47,8 +50,9 @@ export function applyOrder(board, order, now) {
   const column = isColumn(status) ? status : before?.column;
   // It was gone before it was ever seen here.
   if (!column) return board;
-  const canceledAt = status === "canceled" ? (before?.canceledAt ?? now) : undefined;
-  return { ...board, cards: new Map(board.cards).set(id, { order, column, canceledAt }) };
+  const finishedAt = isColumn(status) ? undefined : (before?.finishedAt ?? now);
+  const kept = [...board.cards].filter(([, card]) => isKept(card, now));
+  return { ...board, cards: new Map(kept).set(id, { order, column, finishedAt }) };
 }
 
 /**
@@ -59,7 +63,7 @@ export function applyOrder(board, order, now) {
  */
 export function dismiss(board, id) {
   const card = board.cards.get(id);
-  return card ? { ...board, cards: new Map(board.cards).set(id, { ...card, canceledAt: 0 }) } : board;
+  return card ? { ...board, cards: new Map(board.cards).set(id, { ...card, finishedAt: 0 }) } : board;
 }
 
 /**
@@ -69,20 +73,21 @@ export function dismiss(board, id) {
  * @returns {Record<Column, Card[]>}
  */
 export function columnsOf({ cards }, now) {
-  const shown = [...cards.values()].filter(({ order, canceledAt }) =>
-    canceledAt === undefined ? isColumn(order.status) : now - canceledAt < canceledShownMs,
-  );
+  const shown = [...cards.values()].filter((card) => card.order.status !== "delivered" && isKept(card, now));
   shown.sort((a, b) => dueFrom(a) - dueFrom(b) || a.order.id.localeCompare(b.order.id));
   /** @param {Column} column */
   const of = (column) => shown.filter((card) => card.column === column);
   return { waiting: of("waiting"), preparation: of("preparation"), ready: of("ready") };
 }
 
+/** @param {Card} card @param {number} now in milliseconds */
+const isKept = ({ finishedAt }, now) => finishedAt === undefined || now - finishedAt < finishedKeptMs;
+
 /**
  * From when an order's age counts, in milliseconds: from when it was placed or is wanted; once it is ready, from then.
  * @param {Pick<Card, "order" | "column">} card
  */
-export function dueFrom({ order, column }) {
+function dueFrom({ order, column }) {
   if (column === "ready") return Date.parse(order.updated_at);
   return Date.parse(order.fulfillment.scheduled_at ?? order.created_at);
 }

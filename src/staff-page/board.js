@@ -11,6 +11,8 @@ import {
   emptyBoard,
   next,
 } from "./board-state.js";
+import { addressOf, kindOf } from "./fulfillment.js";
+import { orderStatuses } from "./office/words.js";
 import { SoldOut } from "./sold-out.js";
 import { chime, setSound, wantsSound } from "./sound.js";
 import { follow } from "./stream.js";
@@ -33,12 +35,15 @@ const ageMs = 5_000;
  */
 const settleMs = 700;
 
-/** @type {Record<Column, { title: string, none: string, tap: string, done: string }>} */
+/** @type {Record<Column, { title: string, none: string, tap: string }>} */
 const texts = {
-  waiting: { title: "Waiting", none: "Nobody is waiting.", tap: "Start", done: "in preparation" },
-  preparation: { title: "Preparation", none: "Nothing is being made.", tap: "Ready", done: "ready" },
-  ready: { title: "Ready", none: "Nothing to hand over.", tap: "Hand over", done: "handed over" },
+  waiting: { title: "Waiting", none: "Nobody is waiting.", tap: "Start" },
+  preparation: { title: "Preparation", none: "Nothing is being made.", tap: "Ready" },
+  ready: { title: "Ready", none: "Nothing to hand over.", tap: "Hand over" },
 };
+
+/** Within a sentence. @param {Order["status"]} status */
+const inWords = (status) => orderStatuses[status][0].toLowerCase();
 
 /** @param {Board} board @param {(board: Board) => Board} change */
 const change = (board, change) => change(board);
@@ -73,28 +78,20 @@ export function View() {
     [],
   );
 
-  /**
-   * Moves an order on; gives what kept it from moving, in words.
-   * @param {Card} card
-   * @returns {Promise<string | undefined>}
-   */
-  async function advance({ order, column }) {
-    focusNext(column, order.id);
+  /** Moves an order on. Throws an ApiProblem. @param {Card} card */
+  async function advance({ order: { id, number }, column }) {
+    focusNext(column, id);
+    /** @type {Order} */
+    let moved;
     try {
-      const moved = await call("PATCH", `/orders/${order.id}/status`, { body: { status: next[column] } });
-      update((now) => applyOrder(now, moved, Date.now()));
-      whisper(`Order ${order.number} is ${texts[column].done}`);
-      return undefined;
+      moved = await call("PATCH", `/orders/${id}/status`, { body: { status: next[column] } });
+      whisper(`Order ${number} is ${inWords(moved.status)}`);
     } catch (error) {
-      if (!(error instanceof ApiProblem)) throw error;
-      if (error.code !== "invalid_transition") return `${error.message} Tap again.`;
-      const current = await get(`/orders/${order.id}`);
-      warn(
-        `Somebody was quicker: order ${order.number} is ${inWords[/** @type {Order} */ (current).status]} by now.`,
-      );
-      update((now) => applyOrder(now, current, Date.now()));
-      return undefined;
+      if (!(error instanceof ApiProblem && error.code === "invalid_transition")) throw error;
+      moved = await get(`/orders/${id}`);
+      warn(`Somebody was quicker: order ${number} is ${inWords(moved.status)} by now.`);
     }
+    update((now) => applyOrder(now, moved, Date.now()));
   }
 
   return html`
@@ -114,6 +111,10 @@ export function View() {
             : "It is tried again by itself."
         }
       </p>`
+    }
+    ${
+      connection.state === "refused" &&
+      html`<p class="connection-lost" role="alert"><strong>This account may not see the orders any more.</strong> Sign in with another one.</p>`
     }
     <div class="column-tabs" role="group" aria-label="Column">
       ${columns.map(
@@ -157,29 +158,20 @@ export function View() {
   `;
 }
 
-/** @type {Record<Order["status"], string>} */
-const inWords = {
-  waiting: "waiting",
-  preparation: "in preparation",
-  ready: "ready",
-  delivered: "handed over",
-  canceled: "canceled",
-};
-
 /**
  * @param {object} props
  * @param {Card} props.card
  * @param {number} props.now
  * @param {boolean} props.settling
- * @param {(card: Card) => Promise<string | undefined>} props.onTap
+ * @param {(card: Card) => Promise<void>} props.onTap
  * @param {() => void} props.onDismiss
  */
 function CardView({ card, now, settling, onTap, onDismiss }) {
-  const { order, column, canceledAt } = card;
+  const { order, column } = card;
   const [saving, setSaving] = useState(false);
   const [refusal, setRefusal] = useState(/** @type {string | undefined} */ (undefined));
   const { minutes, urgency } = ageOf(card, now);
-  const canceled = canceledAt !== undefined;
+  const canceled = order.status === "canceled";
   const locked = saving || settling;
 
   async function tap() {
@@ -187,7 +179,14 @@ function CardView({ card, now, settling, onTap, onDismiss }) {
     if (canceled) return onDismiss();
     setSaving(true);
     setRefusal(undefined);
-    setRefusal(await onTap(card).finally(() => setSaving(false)));
+    try {
+      await onTap(card);
+    } catch (error) {
+      if (!(error instanceof ApiProblem)) throw error;
+      setRefusal(`${error.message} Tap again.`);
+    } finally {
+      setSaving(false);
+    }
   }
 
   return html`
@@ -229,24 +228,12 @@ function Line({ item }) {
 }
 
 /** @param {{ fulfillment: Order["fulfillment"] }} props */
-function Fulfillment({ fulfillment: { type, table, address, phone_number, scheduled_at } }) {
-  const where = {
-    pickup: "Pickup",
-    dine_in: table ? `Table ${table}` : "Dine in",
-    delivery: "Delivery",
-  }[type];
-  const street = address && [address.line1, address.house_number].filter(Boolean).join(" ");
-  const door =
-    address &&
-    [
-      address.entrance && `entrance ${address.entrance}`,
-      address.floor && `floor ${address.floor}`,
-      address.apartment && `apartment ${address.apartment}`,
-    ].filter(Boolean);
+function Fulfillment({ fulfillment }) {
+  const { type, address, phone_number, scheduled_at } = fulfillment;
   return html`
     <div class="fulfillment">
-      <p><span class=${`kind ${type}`}>${where}</span>${scheduled_at && html` for <strong>${formatTime(scheduled_at)}</strong>`}</p>
-      ${address && html`<p>${[street, ...(door ?? [])].join(", ")}</p>`}
+      <p><span class=${`kind ${type}`}>${kindOf(fulfillment)}</span>${scheduled_at && html` for <strong>${formatTime(scheduled_at)}</strong>`}</p>
+      ${address && html`<p>${addressOf(fulfillment).join(", ")}</p>`}
       ${address?.notes && html`<p class="note">${address.notes}</p>`}
       ${phone_number && html`<p>Phone ${phone_number}</p>`}
     </div>
@@ -268,7 +255,12 @@ const inHours = (minutes) =>
 
 /** @param {{ state: import("./stream.js").StreamState, known: boolean }} props */
 function Connection({ state, known }) {
-  const label = state === "live" && known ? "Live" : state === "lost" ? "Reconnecting" : "Connecting";
+  const label = {
+    connecting: "Connecting",
+    live: known ? "Live" : "Connecting",
+    lost: "Reconnecting",
+    refused: "Not connected",
+  }[state];
   return html`<p class=${`connection ${state}`} role="status">${label}</p>`;
 }
 
@@ -298,13 +290,13 @@ function useSettling(lists) {
   // Now, and not in an effect: there must be no moment in which it can be tapped.
   for (const [id] of moved) since.current.set(id, Date.now());
   places.current = current;
-  const unsettled = [...since.current.values()].some((at) => Date.now() - at < settleMs);
+  for (const [id, at] of since.current) if (Date.now() - at >= settleMs) since.current.delete(id);
   useEffect(() => {
-    if (!unsettled) return;
+    if (since.current.size === 0) return;
     const timer = setTimeout(() => again({}), settleMs);
     return () => clearTimeout(timer);
   });
-  return (id) => Date.now() - (since.current.get(id) ?? 0) < settleMs;
+  return (id) => since.current.has(id);
 }
 
 /**

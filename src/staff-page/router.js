@@ -1,5 +1,5 @@
 // Where one is: in the hash, so that one path of the service is enough and the browser's own back button works.
-import { useEffect, useLayoutEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 /** @typedef {{ name: string, rest: string[], query: URLSearchParams }} Route */
 
@@ -8,15 +8,20 @@ import { useEffect, useLayoutEffect, useState } from "preact/hooks";
  * @param {string} hash
  * @returns {Route}
  */
-export function readRoute(hash) {
+function readRoute(hash) {
   const [path = "", search = ""] = hash.replace(/^#\/?/, "").split("?");
-  const [name = "", ...rest] = path.split("/").map(decodeURIComponent);
+  const [name = "", ...rest] = path.split("/");
   return { name, rest, query: new URLSearchParams(search) };
 }
 
-/** Goes to `path`, such as `/orders/0192`. @param {string} path */
-export function go(path) {
-  location.hash = path;
+/**
+ * Goes to `path`, such as `/orders/0192`; of the query, what is empty is left out.
+ * @param {string} path
+ * @param {Record<string, string>} [query]
+ */
+export function go(path, query = {}) {
+  const asked = new URLSearchParams(Object.entries(query).filter(([, value]) => value));
+  location.hash = asked.size > 0 ? `${path}?${asked}` : path;
 }
 
 /** What the page shows, as it stands in the address. */
@@ -24,16 +29,37 @@ let shown = location.hash;
 /** @type {(() => Promise<boolean>) | undefined} */
 let mayLeave;
 
+/** Whether what is shown may be left: nothing would be lost by it, or the person is asked and wants it. */
+export const mayLeaveView = async () => !mayLeave || mayLeave();
+
 /** Goes there unasked, for nothing would be lost. @param {string} path */
-export function leaveFor(path) {
+function leaveFor(path) {
   mayLeave = undefined;
   go(path);
 }
 
 /** Writes another address for what is shown already. @param {string} path */
-export function rename(path) {
+function rename(path) {
   shown = `#${path}`;
   history.replaceState(null, "", shown);
+}
+
+/** The same for a view that waits for an answer first: left meanwhile, it leads nobody anywhere. */
+export function useNavigation() {
+  const left = useRef(false);
+  useEffect(
+    () => () => {
+      left.current = true;
+    },
+    [],
+  );
+  /** @template {any[]} Where @param {(...where: Where) => void} way @returns {(...where: Where) => void} */
+  const fromHere =
+    (way) =>
+    (...where) => {
+      if (!left.current) way(...where);
+    };
+  return { go: fromHere(go), leaveFor: fromHere(leaveFor), rename: fromHere(rename) };
 }
 
 /** The route, and each one that follows. */

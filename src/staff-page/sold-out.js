@@ -16,7 +16,7 @@ import { html } from "./ui/html.js";
 const morningHour = 5;
 
 /** The next morning, from `now` on. @param {Date} now */
-export function tomorrowMorning(now) {
+function tomorrowMorning(now) {
   const morning = new Date(now);
   morning.setHours(morningHour, 0, 0, 0);
   if (morning <= now) morning.setDate(morning.getDate() + 1);
@@ -41,6 +41,12 @@ export function SoldOut({ onClose }) {
       setProblem(error);
     }
   }
+  /** @param {Product} product as it is now: the menu may hear of it a moment later */
+  const take = (product) =>
+    setMenu(
+      (now) =>
+        now && { ...now, products: now.products.map((each) => (each.id === product.id ? product : each)) },
+    );
   useEffect(() => {
     void read();
     const timer = setInterval(read, lookMs);
@@ -74,7 +80,7 @@ export function SoldOut({ onClose }) {
         ({ name, products }) => html`
           <section class="stock" key=${name}>
             <h3>${name}</h3>
-            <ul>${products.map((product) => html`<${Stock} key=${product.id} product=${product} onChange=${read} />`)}</ul>
+            <ul>${products.map((product) => html`<${Stock} key=${product.id} product=${product} onChange=${take} />`)}</ul>
           </section>
         `,
       )}
@@ -84,7 +90,7 @@ export function SoldOut({ onClose }) {
 
 /**
  * A product with all that can run out of it.
- * @param {{ product: MenuProduct, onChange: (product: Product) => unknown }} props
+ * @param {{ product: MenuProduct, onChange: (product: Product) => void }} props
  */
 export function Stock({ product, onChange }) {
   const { id, name, available, variations, option_groups } = product;
@@ -122,7 +128,7 @@ export function Stock({ product, onChange }) {
  * @param {string} props.name
  * @param {string} [props.of] the product's name, when this is a part of it
  * @param {boolean} props.available
- * @param {(product: Product) => unknown} props.onChange is given the product as it is then
+ * @param {(product: Product) => void} props.onChange is given the product as it is then
  */
 function StockLine({ productId, part, name, of, available, onChange }) {
   const [refusal, setRefusal] = useState(/** @type {string | undefined} */ (undefined));
@@ -135,7 +141,7 @@ function StockLine({ productId, part, name, of, available, onChange }) {
       const body = { ...part, ...change };
       const product = await call("PUT", `/admin/products/${productId}/availability`, { body });
       whisper(told);
-      await onChange(product);
+      onChange(product);
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
       setRefusal(error.message);

@@ -4,6 +4,7 @@ const key = "ristretto.sound";
 /** @type {AudioContext | undefined} */
 let audio;
 
+/** Whether it is on, on this device. */
 export const wantsSound = () => localStorage.getItem(key) === "on";
 
 /** Turns it on or off, and lets it be heard once. @param {boolean} on */

@@ -10,7 +10,7 @@ const waitsMs = [500, 1_000, 2_000, 4_000, 8_000];
 const shortMs = 1_000;
 
 /** @typedef {{ type: string, id: string | undefined, data: any }} Message */
-/** @typedef {"connecting" | "live" | "lost"} StreamState */
+/** @typedef {"connecting" | "live" | "lost" | "refused"} StreamState `refused`: it is not tried again */
 
 /**
  * Follows a stream of the API until the function that it gives is called.
@@ -39,8 +39,9 @@ export function follow(path, onMessage, onState) {
         // the connection lost.
         if (Date.now() - openedAt < shortMs) failures++;
       } catch (error) {
-        if (error instanceof ApiProblem && (error.status === 401 || error.status === 403)) {
-          if (!stopped) onState("lost");
+        // Asking again changes nothing. A session that has ended, though, may be begun again.
+        if (error instanceof ApiProblem && [400, 403, 404].includes(error.status)) {
+          if (!stopped) onState("refused");
           return;
         }
         failures++;

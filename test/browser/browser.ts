@@ -9,6 +9,19 @@ const executablePath = "/usr/bin/chromium";
 
 export const noBrowser = missing("chromium", () => accessSync(executablePath));
 
+/** One that runs as root, too, and asks nobody on the web. */
+export const launchBrowser = () =>
+  chromium.launch({
+    executablePath,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+    ],
+  });
+
 export const phone = { width: 390, height: 844 };
 export const tablet = { width: 1024, height: 768 };
 export const desk = { width: 1440, height: 900 };
@@ -33,16 +46,7 @@ export function testBrowser() {
   let browser: Browser;
   const open: Visit[] = [];
   beforeAll(async () => {
-    browser = await chromium.launch({
-      executablePath,
-      args: [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-      ],
-    });
+    browser = await launchBrowser();
   });
   afterAll(async () => {
     for (const { close } of open) await close();

@@ -71,8 +71,10 @@ describe.skipIf(noBrowser)("the office's categories", () => {
     await expectAccessible(page);
     await question.getByRole("button", { name: "Go back" }).click();
     expect(await window.getByLabel("Name").inputValue()).toBe("Teas");
+    // What a colleague has changed meanwhile, and nobody here, stays.
+    await shop.sql`update categories set description = 'Hot leaves' where name = 'Tea'`;
     await window.getByRole("button", { name: "Save" }).click();
-    await page.getByRole("rowheader", { name: "Teas" }).waitFor();
+    await page.getByRole("row", { name: "Teas Hot leaves" }).waitFor();
     await page.getByRole("button", { name: "Edit Teas" }).click();
     await page.getByLabel("Name").fill("Something else");
     await page.getByRole("button", { name: "Close" }).click();
@@ -93,7 +95,44 @@ describe.skipIf(noBrowser)("the office's categories", () => {
     await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
     await page.getByRole("rowheader", { name: "Teas" }).waitFor({ state: "detached" });
     expect(await names()).toEqual(["Coffee", "Bakery"]);
+    // A colleague was quicker.
+    await shop.call(shop.manager, "POST", "/admin/categories", { name: "Juice" });
+    await page.reload();
+    await page.getByRole("rowheader", { name: "Juice" }).waitFor();
+    const [juice] = await shop.sql<{ id: string }[]>`select id from categories where name = 'Juice'`;
+    await shop.call(shop.manager, "DELETE", `/admin/categories/${juice!.id}`);
+    await page.getByRole("button", { name: "Delete Juice" }).click();
+    await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByText("Somebody has deleted Juice already").waitFor();
+    await page.getByRole("rowheader", { name: "Juice" }).waitFor({ state: "detached" });
     expect(office.complaints).toEqual([]);
+  });
+
+  test("a list that was asked for earlier, and comes later, doesn't take the place of a newer one", async () => {
+    const { page } = office;
+    for (const name of ["Soda", "Water"])
+      await shop.call(shop.manager, "POST", "/admin/categories", { name });
+    await page.reload();
+    await page.getByRole("rowheader", { name: "Water" }).waitFor();
+    const { promise: gate, resolve: openGate } = Promise.withResolvers<void>();
+    let lists = 0;
+    await page.route("**/categories?**", async (route) => {
+      const response = await route.fetch();
+      if (lists++ === 0) await gate;
+      await route.fulfill({ response });
+    });
+    for (const name of ["Soda", "Water"]) {
+      await page.getByRole("button", { name: `Delete ${name}` }).click();
+      await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
+      await page.getByText(`${name} is deleted`).waitFor();
+    }
+    await page.getByRole("rowheader", { name: "Water" }).waitFor({ state: "detached" });
+    const late = page.waitForResponse("**/categories?**");
+    openGate();
+    await (await late).finished();
+    await page.waitForTimeout(100);
+    expect(await page.getByRole("rowheader").allInnerTexts()).toEqual(["Coffee", "Bakery"]);
+    await page.unrouteAll();
   });
 
   test("on a phone nothing runs out of the screen", async () => {

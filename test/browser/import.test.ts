@@ -170,6 +170,8 @@ describe.skipIf(noBrowser)("the office's import", () => {
     const before = await state();
     await choose("name,price\nTea,3");
     await page.getByText(`Expected the header ${header}`).waitFor();
+    await page.getByText("The file is refused; nothing is imported.").waitFor();
+    expect(await page.getByLabel("Only the rows that are refused").count()).toBe(0);
     await choose(
       "PK\u0003\u0004",
       "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -183,8 +185,43 @@ describe.skipIf(noBrowser)("the office's import", () => {
     expect(await state()).toEqual(before);
   });
 
+  test("what became of an import is told, whatever is looked at by then", async () => {
+    const { promise: gate, resolve: openGate } = Promise.withResolvers<void>();
+    await page.route("**/import?dry_run=false", async (route) => {
+      await gate;
+      await route.continue();
+    });
+    await choose(file("Sencha,Seasonal,,410,,"), "text/csv", "sencha.csv");
+    await page.getByRole("button", { name: "Import the row" }).click();
+    await choose(file("Hojicha,Seasonal,,420,,"), "text/csv", "hojicha.csv");
+    await page.getByRole("heading", { name: "hojicha.csv can be imported" }).waitFor();
+    openGate();
+    await page.getByText("sencha.csv is imported").waitFor();
+    expect(await product("Sencha")).toMatchObject({ base_price_cents: 410 });
+    await page.getByRole("heading", { name: "hojicha.csv can be imported" }).waitFor();
+    await page.unrouteAll();
+
+    await page.route("**/import?dry_run=false", async (route) => {
+      await page.getByRole("link", { name: "Categories" }).click();
+      await page.getByRole("rowheader", { name: "Coffee" }).waitFor();
+      await route.abort("connectionrefused");
+    });
+    await page.getByRole("button", { name: "Import the row" }).click();
+    await page.getByText("hojicha.csv: The service can't be reached just now.").waitFor();
+    expect(await product("Hojicha")).toBeUndefined();
+    await page.getByRole("link", { name: "Import" }).click();
+  });
+
   test("the text may be pasted, and a file dropped", async () => {
     await page.getByText("Paste it instead").click();
+    await page
+      .getByLabel("CSV", { exact: true })
+      .fill(`${header}\nTea,,${"so green ".repeat(250_000)},300,,`);
+    const sent: string[] = [];
+    page.on("request", (request) => sent.push(request.url()));
+    await page.getByRole("button", { name: "Try it" }).click();
+    await page.getByText("The file is too large: 2 MB at most.").waitFor();
+    expect(sent).toEqual([]);
     await page.getByLabel("CSV", { exact: true }).fill(file("Matcha,Seasonal,,510,,"));
     await page.getByRole("button", { name: "Try it" }).click();
     await page.getByRole("heading", { name: "What you pasted can be imported" }).waitFor();
@@ -209,6 +246,11 @@ describe.skipIf(noBrowser)("the office's import", () => {
     await page.getByRole("heading", { name: "spring.csv can be imported" }).waitFor();
     const products = await shop.sql`select id from products where archived_at is null`;
     expect(await page.getByRole("rowheader").count()).toBe(products.length);
+    // That the next one fails is said, and what was tried can still be imported.
+    await page.route("**/export", (route) => route.abort("connectionrefused"));
+    await page.getByRole("button", { name: "Download all products" }).click();
+    await page.getByText("The products could not be downloaded. The service can't be reached").waitFor();
+    await page.getByRole("button", { name: `Import ${products.length} rows` }).waitFor();
   });
 
   test("on a phone each row is a card", async () => {

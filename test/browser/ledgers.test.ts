@@ -36,6 +36,7 @@ describe.skipIf(noBrowser)("the ledgers", () => {
   const open = async (page: Page, path = "ledgers") => {
     // Also when it is there already.
     await page.goto(`${shop.url}/admin#/categories`);
+    await page.getByRole("heading", { name: "Categories" }).waitFor();
     await page.goto(`${shop.url}/admin#/${path}`);
     await page.getByRole("heading", { name: "Ledgers" }).waitFor();
   };

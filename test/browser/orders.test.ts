@@ -210,6 +210,31 @@ describe.skipIf(noBrowser)("the office's orders", () => {
     await page.getByRole("button", { name: "Refund…" }).waitFor({ state: "detached" });
   });
 
+  test("a refund whose answer was lost is not given twice unknowing", async () => {
+    const { page } = desk;
+    const order = await shop.place();
+    await openOrder(page, order);
+    await page.getByRole("button", { name: "Refund…" }).click();
+    const dialog = page.getByRole("dialog", { name: `Refund of order ${order.number}` });
+    const save = dialog.getByRole("button", { name: "Give back" });
+    await dialog.getByLabel("Amount").fill("1");
+    await dialog.getByLabel("Reason").fill("Cold");
+    await page.route(`**/orders/${order.id}/refunds`, async (route) => {
+      await route.fetch();
+      await route.abort("connectionreset");
+    });
+    await save.click();
+    await dialog.getByText("what you typed is still here").waitFor();
+    await page.unrouteAll();
+    await save.click();
+    await dialog.getByText("$1.00 is on its way by now: the last try did arrive.").waitFor();
+    expect(await refundsOf(order)).toHaveLength(1);
+    // It was meant.
+    await save.click();
+    await dialog.waitFor({ state: "detached" });
+    expect(await refundsOf(order)).toMatchObject([{ amount_cents: 100 }, { amount_cents: 100 }]);
+  });
+
   test("an order is canceled with a reason, which gives its payment back; too late is said", async () => {
     const { page, complaints } = await open({ viewport: phone, colorScheme: "dark" });
     const order = await shop.place();
@@ -282,10 +307,16 @@ describe.skipIf(noBrowser)("the office's orders", () => {
     expect(shop.provider.callsTo("/notifications").at(-1)!.headers["x-order-id"]).toBe(order.id);
   });
 
-  test("an order that isn't there is said to be so", async () => {
+  test("an order that isn't there is said to be so, and isn't waited for", async () => {
     const { page } = desk;
-    await page.goto(`${shop.url}/admin#/orders/01920000-0000-7000-8000-0000000009ff`);
+    const id = "01920000-0000-7000-8000-0000000009ff";
+    const asked: string[] = [];
+    page.on("request", (request) => asked.push(request.url()));
+    await page.goto(`${shop.url}/admin#/orders/${id}`);
     await page.getByText("Order not found").waitFor();
     await page.getByRole("link", { name: "All orders" }).waitFor();
+    // Longer than between the first tries of a stream.
+    await page.waitForTimeout(1_000);
+    expect(asked.filter((url) => url.endsWith(`/orders/${id}/events`))).toHaveLength(1);
   });
 });

@@ -1,3 +1,5 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Product } from "../../src/catalog/schemas.ts";
 import { eventually } from "../harness.ts";
@@ -80,6 +82,12 @@ describe.skipIf(noBrowser)("the office's products", () => {
     await page.getByLabel("On the menu or archived").selectOption("Archived");
     await page.getByRole("rowheader", { name: "Old Brew" }).waitFor();
     expect(await names()).toHaveLength(1);
+    // What is looked for is what the fields say, by whatever way one came.
+    await page.getByLabel("Find by name").fill("brew");
+    await page.waitForURL("**/admin#/products?*q=brew*");
+    await page.getByRole("link", { name: "Products" }).click();
+    await page.getByRole("rowheader", { name: "Latte" }).waitFor();
+    expect(await page.getByLabel("Find by name").inputValue()).toBe("");
   });
 
   test("one is made with all that is below it; each refusal stands at the very field, and goes where its row goes", async () => {
@@ -334,6 +342,8 @@ describe.skipIf(noBrowser)("the office's products", () => {
     await question.getByRole("button", { name: "Go back" }).click();
     await page.goBack();
     await question.getByRole("button", { name: "Go back" }).click();
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await question.getByRole("button", { name: "Go back" }).click();
     expect(new URL(page.url()).hash).toBe(`#/products/${product_id}`);
     expect(await field("Price").inputValue()).toBe("2.22");
     await page.unrouteAll();
@@ -342,6 +352,44 @@ describe.skipIf(noBrowser)("the office's products", () => {
     expect(await read(product_id)).toMatchObject({ base_price_cents: 222 });
     await page.getByRole("link", { name: "All products" }).click();
     await page.getByRole("rowheader", { name: "Donuts" }).waitFor();
+  });
+
+  test("who has left a product that is still being saved stays where he went, and hears of it", async () => {
+    const { promise: gate, resolve: openGate } = Promise.withResolvers<void>();
+    await page.route("**/admin/products", async (route) => {
+      await gate;
+      await route.continue();
+    });
+    await goTo("/products/new");
+    await field("Name").first().fill("Affogato");
+    await field("Price").fill("5");
+    await save();
+    await page.getByRole("link", { name: "Users" }).click();
+    await page.getByRole("alertdialog").getByRole("button", { name: "Leave" }).click();
+    await page.getByRole("rowheader", { name: shop.barista.email }).waitFor();
+    openGate();
+    await saved("Affogato");
+    expect(new URL(page.url()).hash).toBe("#/users");
+    expect(await countOf("Affogato")).toBe(1);
+  });
+
+  test("a picture that was changed on the disk since it was chosen is to be chosen again", async () => {
+    const { product_id } = catalog.donut;
+    const folder = await mkdtemp(`${tmpdir()}/pictures-`);
+    const path = `${folder}/donut.png`;
+    await writeFile(path, png);
+    await open(product_id);
+    await page.locator("input[type=file]").setInputFiles(path);
+    await page.getByText("donut.png, not saved yet").waitFor();
+    await writeFile(path, Buffer.concat([png, Buffer.from("retouched")]));
+    await save();
+    await page.getByText("The file was changed, or taken away, since it was chosen").waitFor();
+    expect((await read(product_id)).image_url).toBeNull();
+    await page.locator("input[type=file]").setInputFiles(path);
+    await save();
+    await page.locator('.drop img[src^="/images/"]').waitFor();
+    expect((await read(product_id)).image_url).not.toBeNull();
+    await rm(folder, { recursive: true });
   });
 
   test("one is archived once it was meant, and is what a new one begins as", async () => {

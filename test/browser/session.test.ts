@@ -1,15 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { noBrowser, type Page, signIn, testBrowser } from "./browser.ts";
+import { makeUser } from "../factories.ts";
+import { expectAccessible, noBrowser, type Page, screenshot, signIn, testBrowser } from "./browser.ts";
 import { testMorning } from "./shop.ts";
 
 describe.skipIf(noBrowser)("a session on the staff's page", () => {
   const shop = testMorning();
   const { visit } = testBrowser();
 
-  const openBoard = async () => {
+  const openBoard = async (who = shop.manager) => {
     const opened = await visit(shop.url);
-    await signIn(opened.page, shop.manager.email, shop.manager.password);
+    await signIn(opened.page, who.email, who.password);
     await opened.page.getByText("Live", { exact: true }).waitFor();
     return opened;
   };
@@ -65,6 +66,87 @@ describe.skipIf(noBrowser)("a session on the staff's page", () => {
     await page.getByText("Your session has ended. Please sign in again.").waitFor();
     await page.getByRole("heading", { name: "Sign in" }).waitFor();
     expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
+  });
+
+  test("what was typed when the session ended is still there for whoever signs in again, and is seen by nobody else", async () => {
+    const { page, complaints } = await openBoard();
+    await page.getByRole("link", { name: "Categories" }).click();
+    await page.getByRole("button", { name: "New category" }).click();
+    const window = page.getByRole("dialog", { name: "New category" });
+    await window.getByLabel("Name").fill("Tea");
+    await page.route("**/admin/categories", (route) => route.fulfill(unauthorized));
+    await shop.sql`update sessions set ended_at = now() where user_id = ${shop.manager.id}`;
+    await window.getByRole("button", { name: "Save" }).click();
+    const door = page.getByRole("dialog", { name: "Sign in" });
+    await door.getByText("Your session has ended. Please sign in again.").waitFor();
+    await expectAccessible(page);
+    await screenshot(page, "session-ended-desk");
+    // It covers all, and no key takes it away.
+    expect(await door.boundingBox()).toEqual({ x: 0, y: 0, ...page.viewportSize() });
+    for (const _ of [1, 2]) await page.keyboard.press("Escape");
+    await sleep(100);
+    expect(await door.isVisible()).toBe(true);
+    await page.unrouteAll();
+    await signIn(page, shop.manager.email, "a wrong guess");
+    await door.getByText("Email or password is wrong").waitFor();
+    await signIn(page, shop.manager.email, shop.manager.password);
+    await door.waitFor({ state: "detached" });
+    expect(await window.getByLabel("Name").inputValue()).toBe("Tea");
+    await window.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("rowheader", { name: "Tea" }).waitFor();
+    expect(await page.title()).toBe("Categories · Ristretto");
+
+    // Somebody else finds nothing of it.
+    await page.getByRole("button", { name: "Edit Tea" }).click();
+    const edited = page.getByRole("dialog", { name: "Edit Tea" });
+    await edited.getByLabel("Name").fill("Teas");
+    await page.route("**/admin/categories/*", (route) => route.fulfill(unauthorized));
+    await shop.sql`update sessions set ended_at = now() where user_id = ${shop.manager.id}`;
+    await edited.getByRole("button", { name: "Save" }).click();
+    await door.waitFor();
+    await page.unrouteAll();
+    const other = await makeUser(shop.sql, "manager");
+    await signIn(page, other.email, other.password);
+    for (const each of [door, edited]) await each.waitFor({ state: "detached" });
+    await page.getByRole("rowheader", { name: "Tea", exact: true }).waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test("the board comes to life again when somebody has signed in again", async () => {
+    const { page } = await openBoard();
+    await shop.sql`update sessions set ended_at = now() where user_id = ${shop.manager.id}`;
+    await page.evaluate("const { now } = Date; Date.now = () => now() + 29.5 * 60_000;");
+    await page.getByText("Your session has ended").waitFor();
+    await signIn(page, shop.manager.email, shop.manager.password);
+    await page.getByText("Live", { exact: true }).waitFor();
+    const order = await shop.place();
+    await page.locator(`[data-order="${order.id}"]`).waitFor();
+  });
+
+  test("who is no longer of the staff is told so, and is not let in again", async () => {
+    const gone = await makeUser(shop.sql, "barista");
+    const { page, complaints } = await openBoard(gone);
+    await shop.sql`update users set role = 'customer' where id = ${gone.id}`;
+    await page.evaluate("const { now } = Date; Date.now = () => now() + 60_000;");
+    await page.getByText("This account may not see the orders any more.").waitFor();
+    await page.reload();
+    await page.getByText("This page is for the staff").waitFor();
+    await page.getByRole("heading", { name: "Sign in" }).waitFor();
+    expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
+    expect(complaints).toEqual([]);
+  });
+
+  test("an answer that isn't the service's is one that could not be had", async () => {
+    const { page, complaints } = await openBoard();
+    await page.route("**/api/v1/categories**", (route) =>
+      route.fulfill({ status: 200, contentType: "text/html", body: "<h1>Welcome to our wifi</h1>" }),
+    );
+    await page.getByRole("link", { name: "Categories" }).click();
+    await page.getByText("The service can't be reached just now.").waitFor();
+    await page.unrouteAll();
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByRole("rowheader", { name: "Coffee" }).waitFor();
+    expect(complaints).toEqual([]);
   });
 
   test("a tab that was duplicated shares the session: neither ends the other's", async () => {

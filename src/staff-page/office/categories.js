@@ -1,39 +1,28 @@
 // The menu's categories, in its order.
 import { useState } from "preact/hooks";
-import { ApiProblem, call } from "../api.js";
-import { say, warn } from "../ui/announce.js";
-import { ask } from "../ui/ask.js";
-import { Button } from "../ui/button.js";
 import { Dialog } from "../ui/dialog.js";
 import { Form, FormActions, TextArea, TextField, wholeNumber } from "../ui/form.js";
 import { html } from "../ui/html.js";
 import { PagedList, usePages } from "../ui/pages.js";
 import { ViewHead } from "../ui/view-head.js";
+import { useRowEditing } from "./row-editing.js";
 
 /** @typedef {import("../../catalog/schemas.ts").Category} Category */
 
 export function View() {
   const pages = /** @type {import("../ui/pages.js").Pages<Category>} */ (usePages("/categories"));
-  const [editing, setEditing] = useState(/** @type {Category | "new" | undefined} */ (undefined));
-
-  /** @param {Category} category */
-  async function remove({ id, name }) {
-    if (!(await ask(`Delete ${name}?`, "It leaves the menu. Past orders keep their names.", "Delete")))
-      return;
-    try {
-      await call("DELETE", `/admin/categories/${id}`);
-      say(`${name} is deleted`);
-      await pages.reload();
-    } catch (error) {
-      if (!(error instanceof ApiProblem)) throw error;
-      warn(`${name} is still there. ${error.message}`);
-    }
-  }
+  const { add, actions, opened } = useRowEditing({
+    pages,
+    path: "/admin/categories",
+    nameOf: ({ name }) => name,
+    loss: "It leaves the menu. Past orders keep their names.",
+    Window: CategoryWindow,
+  });
 
   return html`
     <${ViewHead} title="Categories">
       <div class="tools">
-        <button type="button" class="button primary" onClick=${() => setEditing("new")}>New category</button>
+        <button type="button" class="button primary" onClick=${add}>New category</button>
       </div>
     <//>
     <${PagedList} pages=${pages} empty="There is no category yet.">
@@ -49,14 +38,7 @@ export function View() {
                   <th scope="row">${category.name}</th>
                   <td data-label="Description">${category.description ?? html`<span class="quiet">none</span>`}</td>
                   <td class="number" data-label="Place">${category.sort_order}</td>
-                  <td class="row-actions">
-                    <button type="button" class="button" onClick=${() => setEditing(category)}>
-                      Edit<span class="unseen"> ${category.name}</span>
-                    </button>
-                    <${Button} class="plain" onPress=${() => remove(category)}>
-                      Delete<span class="unseen"> ${category.name}</span>
-                    <//>
-                  </td>
+                  <td class="row-actions">${actions(category)}</td>
                 </tr>
               `,
             )}
@@ -64,48 +46,21 @@ export function View() {
         </table>
       </div>
     <//>
-    ${
-      editing &&
-      html`<${CategoryDialog}
-        category=${editing === "new" ? undefined : editing}
-        onClose=${() => setEditing(undefined)}
-        onSaved=${async (/** @type {Category} */ { name }) => {
-          setEditing(undefined);
-          say(`${name} is saved`);
-          await pages.reload();
-        }}
-      />`
-    }
+    ${opened}
   `;
 }
 
-/**
- * @param {object} props
- * @param {Category | undefined} props.category undefined: a new one
- * @param {() => void} props.onClose
- * @param {(category: Category) => unknown} props.onSaved
- */
-function CategoryDialog({ category, onClose, onSaved }) {
-  const [name, setName] = useState(category?.name ?? "");
-  const [description, setDescription] = useState(category?.description ?? "");
-  const [place, setPlace] = useState(String(category?.sort_order ?? 0));
-
-  async function save() {
-    const body = {
-      name,
-      description: description.trim() || null,
-      sort_order: wholeNumber(place),
-    };
-    onSaved(
-      category
-        ? await call("PATCH", `/admin/categories/${category.id}`, { body })
-        : await call("POST", "/admin/categories", { body }),
-    );
-  }
+/** @param {import("./row-editing.js").WindowProps<Category>} props */
+function CategoryWindow({ row, onClose, onSave }) {
+  const [name, setName] = useState(row?.name ?? "");
+  const [description, setDescription] = useState(row?.description ?? "");
+  const [place, setPlace] = useState(String(row?.sort_order ?? 0));
+  const body = { name, description: description.trim() || null, sort_order: wholeNumber(place) };
+  const [began] = useState(body);
 
   return html`
-    <${Dialog} title=${category ? `Edit ${category.name}` : "New category"} onClose=${onClose}>
-      <${Form} onSave=${save}>
+    <${Dialog} title=${row ? `Edit ${row.name}` : "New category"} onClose=${onClose}>
+      <${Form} onSave=${() => onSave(body, began)}>
         <${TextField} label="Name" path="/name" codes=${["name_taken"]} value=${name} onValue=${setName} autofocus />
         <${TextArea} label="Description" path="/description" value=${description} onValue=${setDescription} />
         <${TextField}

@@ -1,7 +1,7 @@
 // The catalog from a spreadsheet, and into one. A file is tried before anything is written.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiProblem, call, request } from "../api.js";
-import { say } from "../ui/announce.js";
+import { ApiProblem, call, request, whole } from "../api.js";
+import { say, warn } from "../ui/announce.js";
 import { Button } from "../ui/button.js";
 import { FileDrop } from "../ui/file-drop.js";
 import { inWords } from "../ui/form.js";
@@ -29,6 +29,12 @@ export function View() {
   const [pasted, setPasted] = useState("");
   const [trying, setTrying] = useState("");
   const latest = useRef(/** @type {Source | undefined} */ (undefined));
+  useEffect(
+    () => () => {
+      latest.current = undefined;
+    },
+    [],
+  );
 
   /** @param {Source} next @param {boolean} dry */
   async function send(next, dry) {
@@ -42,12 +48,15 @@ export function View() {
       if (!(error instanceof ApiProblem)) throw error;
       told = { problem: error, again: () => send(next, dry) };
     }
-    // Another one may have been chosen meanwhile.
-    if (latest.current !== next) return;
+    if ("result" in told && !dry) say(`${next.name} is imported`);
+    // Another one may have been chosen meanwhile, or another view.
+    if (latest.current !== next) {
+      if ("problem" in told && !dry) warn(`${next.name}: ${told.problem.message}`);
+      return;
+    }
     setSource(next);
     setOutcome(told);
     setTrying("");
-    if ("result" in told && !dry) say(`${next.name} is imported`);
   }
 
   /** @param {File} file */
@@ -70,27 +79,29 @@ export function View() {
   }
   /** Before it is sent. @param {"body_too_large" | "unreadable"} code */
   function refuse(code) {
+    latest.current = undefined;
     setTrying("");
     setSource(undefined);
     setOutcome({ problem: new ApiProblem({ status: 0, code, detail: "The file can't be read." }) });
   }
-  const check = () =>
-    send(
-      { name: "What you pasted", body: new Blob([pasted], { type: "text/csv" }), lines: splitCsv(pasted) },
-      true,
-    );
+  async function check() {
+    const body = new Blob([pasted], { type: "text/csv" });
+    if (body.size > maxImportBytes) return refuse("body_too_large");
+    await send({ name: "What you pasted", body, lines: splitCsv(pasted) }, true);
+  }
 
   async function download() {
     try {
       const response = await request("GET", "/admin/products/export");
-      const url = URL.createObjectURL(await response.blob());
+      const url = URL.createObjectURL(await whole(response.blob()));
       const link = Object.assign(document.createElement("a"), { href: url, download: "products.csv" });
       link.click();
       // Not at once: a browser may still be about to read it.
       setTimeout(() => URL.revokeObjectURL(url), 10_000);
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
-      setOutcome({ problem: error });
+      // Not in the place of what a file was tried to be.
+      warn(`The products could not be downloaded. ${error.message}`);
     }
   }
 
@@ -123,10 +134,11 @@ function Summary({ outcome, source, onImport }) {
   if ("problem" in outcome) {
     const { problem, again } = outcome;
     const { code, message, errors } = problem;
-    const rows = new Set(errors.map(({ row }) => row)).size;
+    const rows = new Set(errors.map(({ row }) => row).filter(Boolean)).size;
+    const refused = rows === 0 ? "The file is" : rows === 1 ? "One row is" : `${rows} rows are`;
     return html`
       <div ref=${box} class="problem" tabindex="-1">
-        <p>${code === "import_failed" ? `${rows === 1 ? "One row is" : `${rows} rows are`} refused; nothing is imported.` : (fileProblems[code] ?? message)}</p>
+        <p>${code === "import_failed" ? `${refused} refused; nothing is imported.` : (fileProblems[code] ?? message)}</p>
         ${code === "import_failed" && html`<p>Mend the file and choose it again.</p>`}
         ${errors.filter(({ row }) => !row && code === "import_failed").map(({ message }) => html`<p>${message}</p>`)}
         ${again && (code === "unreachable" || code === "unavailable") && html`<${Button} onPress=${again}>Try again<//>`}
@@ -157,7 +169,9 @@ const fileProblems = {
 /** @param {{ lines: string[][], errors: FieldError[] }} props */
 function Preview({ lines: [header = [], ...rows], errors }) {
   const [shown, setShown] = useState(rowsShown);
-  const refused = Map.groupBy(errors, ({ row }) => row ?? 0);
+  const refused = Map.groupBy(errors, ({ row = 0 }) => row);
+  // What is about the file itself stands above.
+  refused.delete(0);
   const [onlyRefused, setOnlyRefused] = useState(refused.size > 0);
   const numbered = rows.map((cells, at) => ({ number: at + 1, cells }));
   const wanted = onlyRefused ? numbered.filter(({ number }) => refused.has(number)) : numbered;

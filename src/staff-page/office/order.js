@@ -1,19 +1,20 @@
 // One order's whole story: what was ordered, where its money is, who was told, what happened when.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiProblem, call, get } from "../api.js";
+import { addressOf, kindOf } from "../fulfillment.js";
 import { follow } from "../stream.js";
 import { say, warn, whisper } from "../ui/announce.js";
 import { Button } from "../ui/button.js";
 import { Dialog } from "../ui/dialog.js";
 import { Form, FormActions, MoneyField, TextArea } from "../ui/form.js";
 import { html } from "../ui/html.js";
-import { formatMoney, parseMoney, typedMoney } from "../ui/money.js";
+import { formatChange, formatMoney, parseMoney, typedMoney } from "../ui/money.js";
 import { ReadingState, useReading } from "../ui/reading.js";
 import { Time } from "../ui/time.js";
 import { catchFocus, ViewHead } from "../ui/view-head.js";
 import { NotificationTable } from "./notifications.js";
 import { RefundTable } from "./refunds.js";
-import { Answer, Badge, orderPaymentStatuses, orderStatuses, paymentStatuses } from "./words.js";
+import { Answer, Badge, nameOf, orderPaymentStatuses, orderStatuses, paymentStatuses } from "./words.js";
 
 /** @typedef {import("../../orders/schemas.ts").Order} Order */
 /** @typedef {import("../../payments/schemas.ts").Payment} Payment */
@@ -254,9 +255,7 @@ function Receipt({ order }) {
           const choices = [
             variation_name,
             ...options.map(({ name, price_change_cents }) =>
-              price_change_cents === 0
-                ? name
-                : `${name} (${price_change_cents > 0 ? "+" : "−"}${formatMoney(Math.abs(price_change_cents))})`,
+              price_change_cents === 0 ? name : `${name} (${formatChange(price_change_cents)})`,
             ),
           ].filter(Boolean);
           return html`
@@ -293,30 +292,18 @@ function PaymentFacts({ payment: { id, amount_cents, refunded_cents, status, res
 
 /** @param {{ order: Order, customer: User | undefined }} props */
 function Customer({ order: { customer_id, fulfillment, metadata }, customer }) {
-  const { type, table, scheduled_at, address, phone_number } = fulfillment;
-  const kind = { pickup: "Pickup", dine_in: table ? `At table ${table}` : "Dine in", delivery: "Delivery" }[
-    type
-  ];
-  const lines = address && [
-    [address.line1, address.house_number].filter(Boolean).join(" "),
-    ...[
-      address.entrance && `Entrance ${address.entrance}`,
-      address.floor && `Floor ${address.floor}`,
-      address.apartment && `Apartment ${address.apartment}`,
-    ].filter(Boolean),
-  ];
-  const name = [customer?.first_name, customer?.last_name].filter(Boolean).join(" ");
+  const { scheduled_at, address, phone_number } = fulfillment;
   return html`
     <dl class="facts">
       <dt>Who</dt>
       <dd>
-        ${customer ? html`<a href=${`#/users/${customer_id}`}>${name || customer.email || "Without a name"}</a>` : "An account that was deleted"}
+        ${customer ? html`<a href=${`#/users/${customer_id}`}>${nameOf(customer)}</a>` : "An account that was deleted"}
         <br /><a href=${`#/orders?customer_id=${customer_id}`}>Other orders</a>
       </dd>
       ${(phone_number ?? customer?.phone_number) && html`<dt>Phone</dt><dd>${phone_number ?? customer?.phone_number}</dd>`}
-      <dt>How</dt><dd>${kind}</dd>
+      <dt>How</dt><dd>${kindOf(fulfillment)}</dd>
       ${scheduled_at && html`<dt>For</dt><dd><${Time} at=${scheduled_at} /></dd>`}
-      ${lines && html`<dt>Where</dt><dd>${lines.map((line) => html`<p>${line}</p>`)}${address?.notes && html`<p class="note">${address.notes}</p>`}</dd>`}
+      ${address && html`<dt>Where</dt><dd>${addressOf(fulfillment).map((line) => html`<p>${line}</p>`)}${address.notes && html`<p class="note">${address.notes}</p>`}</dd>`}
       ${metadata && html`<dt>From the app</dt><dd class="id">${JSON.stringify(metadata)}</dd>`}
     </dl>
   `;
@@ -368,14 +355,32 @@ function happening({ type, data: told }) {
 function RefundDialog({ order, left, onClose, onDone }) {
   const [amount, setAmount] = useState(typedMoney(left));
   const [reason, setReason] = useState("");
+  /** What was left when a try was not answered: it may have arrived all the same. */
+  const leftBefore = useRef(/** @type {number | undefined} */ (undefined));
+
+  /** Throws an ApiProblem if the last try did arrive, so that nobody gives the same back twice unknowing. */
+  async function lookForLastTry() {
+    if (leftBefore.current === undefined) return;
+    const gone = leftBefore.current - refundable(await readStory(order.id));
+    leftBefore.current = undefined;
+    if (gone > 0)
+      throw new ApiProblem({
+        status: 409,
+        code: "refund_exceeds_payment",
+        detail: `${formatMoney(gone)} is on its way by now: the last try did arrive. Give back more only if you mean it`,
+      });
+  }
 
   async function save() {
+    await lookForLastTry();
     const typed = amount.trim();
     const amount_cents = typed === "" ? undefined : (parseMoney(typed) ?? typed);
     try {
       await call("POST", `/admin/orders/${order.id}/refunds`, { body: { amount_cents, reason } });
     } catch (error) {
-      if (!(error instanceof ApiProblem) || error.code !== "refund_exceeds_payment") throw error;
+      if (!(error instanceof ApiProblem)) throw error;
+      if (error.code === "unreachable") leftBefore.current = left;
+      if (error.code !== "refund_exceeds_payment") throw error;
       // As it is now: a colleague may have given something back meanwhile.
       const now = refundable(await readStory(order.id));
       throw new ApiProblem({

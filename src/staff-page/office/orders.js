@@ -1,7 +1,7 @@
 // All orders, found by status, day and customer; each leads to its story.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiProblem, get } from "../api.js";
-import { go } from "../router.js";
+import { useNavigation } from "../router.js";
 import { Button } from "../ui/button.js";
 import { Form, FormActions, SelectField, TextField } from "../ui/form.js";
 import { html } from "../ui/html.js";
@@ -72,6 +72,7 @@ function OrderList({ query }) {
 
 /** @param {{ query: URLSearchParams }} props */
 function Filters({ query }) {
+  const { go } = useNavigation();
   const [status, setStatus] = useState(query.get("status") ?? "");
   const [from, setFrom] = useState(query.get("from") ?? "");
   const [to, setTo] = useState(query.get("to") ?? "");
@@ -97,13 +98,10 @@ function Filters({ query }) {
   }, [asked]);
 
   async function show() {
-    const wanted = new URLSearchParams();
     const named = customer.trim();
     const customer_id = await findCustomer(named);
     if (customer_id) emails.set(customer_id, named);
-    for (const [name, value] of Object.entries({ status, from, to, customer_id }))
-      if (value) wanted.set(name, value);
-    go(`/orders?${wanted}`);
+    go("/orders", { status, from, to, customer_id });
   }
 
   return html`
@@ -128,7 +126,11 @@ function Filters({ query }) {
   `;
 }
 
-/** The id of a customer who is named by it or by his email. Throws an ApiProblem at the field. @param {string} named */
+/**
+ * The id of a customer who is named by it or by his email; empty for nobody. Throws an ApiProblem at the field.
+ * @param {string} named
+ * @returns {Promise<string>}
+ */
 async function findCustomer(named) {
   if (!named || /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(named)) return named;
   const { items } = await get("/users", { email: named });

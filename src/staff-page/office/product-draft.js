@@ -1,6 +1,6 @@
 // A product as it is typed: amounts and figures are text until they are sent, and nothing typed is ever lost.
 import { wholeNumber } from "../ui/form.js";
-import { formatMoney, parseMoney, typedMoney } from "../ui/money.js";
+import { formatChange, formatMoney, parseMoney, typedMoney } from "../ui/money.js";
 import { newKey } from "../ui/rows.js";
 
 /** @typedef {import("../../catalog/schemas.ts").Product} Product */
@@ -43,8 +43,10 @@ export const emptyDraft = {
   option_groups: [],
 };
 
+/** A variation or an option that is new. */
 export const blankRow = () => ({ key: newKey(), name: "", price_change_cents: "" });
 
+/** A group of options that is new: one of it may be taken. */
 export const blankGroup = () => ({
   key: newKey(),
   name: "",
@@ -172,7 +174,7 @@ export function pathByKeys(path, sent) {
 export function inBrief(field, draft, categories) {
   const row = (/** @type {DraftRow} */ { name, price_change_cents: change }) => {
     const cents = parseMoney(change || "0");
-    return `${name}${cents === 0 ? "" : ` ${cents === undefined ? change : signed(cents)}`}`;
+    return `${name}${cents === 0 ? "" : ` ${cents === undefined ? change : formatChange(cents)}`}`;
   };
   const text = {
     name: () => draft.name,
@@ -194,6 +196,3 @@ export function inBrief(field, draft, categories) {
   }[field]();
   return text || "nothing";
 }
-
-/** @param {number} cents */
-const signed = (cents) => `${cents > 0 ? "+" : "−"}${formatMoney(Math.abs(cents))}`;

@@ -1,14 +1,15 @@
 // One product, with all that is below it. What is typed is saved together, against the version that was read; what has
 // run out is said at once.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiProblem, call, get, request } from "../api.js";
-import { leaveFor, rename, useLeaveQuestion } from "../router.js";
+import { ApiProblem, call, get, request, whole } from "../api.js";
+import { useLeaveQuestion, useNavigation } from "../router.js";
 import { Stock } from "../sold-out.js";
 import { say, warn } from "../ui/announce.js";
 import { ask } from "../ui/ask.js";
 import { Button } from "../ui/button.js";
 import { Form, FormActions, MoneyField, PathError, SelectField, TextArea, TextField } from "../ui/form.js";
 import { html } from "../ui/html.js";
+import { ReadingState, useReading } from "../ui/reading.js";
 import { Rows } from "../ui/rows.js";
 import { ViewHead } from "../ui/view-head.js";
 import {
@@ -38,7 +39,16 @@ const most = { variations: 50, option_groups: 20, options: 20 };
 
 /** The API's limit. Known here: a browser that is refused in the middle of sending may not hear why. */
 const maxImageBytes = 5 * 1024 * 1024;
-const tooLarge = new ApiProblem({ status: 413, code: "body_too_large", detail: "The picture is too large" });
+const tooLarge = new ApiProblem({
+  status: 0,
+  code: "picture_too_large",
+  detail: "The picture is too large: it may have 5 MB.",
+});
+const unreadable = new ApiProblem({
+  status: 0,
+  code: "picture_unreadable",
+  detail: "The file was changed, or taken away, since it was chosen: please choose it again.",
+});
 
 /**
  * @param {object} props
@@ -48,31 +58,19 @@ const tooLarge = new ApiProblem({ status: 413, code: "body_too_large", detail: "
  * @param {string} props.back the list that one came from
  */
 export function ProductEditor({ id, like, categories, back }) {
-  const [product, setProduct] = useState(/** @type {Product | undefined} */ (undefined));
-  const [problem, setProblem] = useState(/** @type {ApiProblem | undefined} */ (undefined));
   const from = id ?? like;
+  const reading = /** @type {import("../ui/reading.js").Reading<Product | null>} */ (
+    useReading(from ?? "", async () => (from ? get(`/admin/products/${from}`) : null))
+  );
+  const product = reading.value ?? undefined;
 
-  async function read() {
-    setProblem(undefined);
-    try {
-      setProduct(await get(`/admin/products/${from}`));
-    } catch (error) {
-      if (!(error instanceof ApiProblem)) throw error;
-      setProblem(error);
-    }
-  }
-  useEffect(() => {
-    if (from) void read();
-  }, []);
-
-  const toList = html`<p><a href=${back}>← All products</a></p>`;
-  if (problem)
+  const toList = html`<p><a href=${back}><span aria-hidden="true">‹ </span>All products</a></p>`;
+  if (from && !product)
     return html`
       ${toList}
       <${ViewHead} title="Product" />
-      <div class="problem" role="alert"><p>${problem.message}</p><${Button} onPress=${read}>Try again<//></div>
+      <${ReadingState} reading=${reading} />
     `;
-  if (from && !product) return html`${toList}<p class="quiet" role="status">Reading…</p>`;
   if (id && product?.archived_at)
     return html`
       ${toList}
@@ -94,6 +92,7 @@ export function ProductEditor({ id, like, categories, back }) {
  * @param {string} props.back
  */
 function ProductForm({ read, begin = emptyDraft, categories, back }) {
+  const { leaveFor, rename } = useNavigation();
   /** As it was read, or saved: what is typed is a change of this. */
   const [product, setProduct] = useState(read);
   const base = product ? draftOf(product) : emptyDraft;
@@ -132,9 +131,9 @@ function ProductForm({ read, begin = emptyDraft, categories, back }) {
   async function save() {
     const sent = draft;
     try {
-      if (file && file.size > maxImageBytes) throw tooLarge;
+      const picture = file && (await readPicture(file));
       const saved = product ? await saveChanges(product, sent) : await create(sent);
-      const shown = file ? await upload(saved, file) : saved;
+      const shown = picture ? await upload(saved, picture) : saved;
       if (shown !== saved) adopt(shown, sent);
       setFile(undefined);
       setClash(undefined);
@@ -266,14 +265,27 @@ function categoryOptions(categories, current) {
 }
 
 /**
- * Gives the product with its new picture. Throws an ApiProblem that the picture's field shows.
- * @param {Product} product
+ * The file as it is now: while it is sent, a browser could only say that the service can't be reached. Throws an
+ * ApiProblem that the picture's field shows, as `upload` does.
  * @param {File} file
+ */
+async function readPicture(file) {
+  if (file.size > maxImageBytes) throw tooLarge;
+  const bytes = await file.arrayBuffer().catch(() => {
+    throw unreadable;
+  });
+  return new Blob([bytes], { type: file.type });
+}
+
+/**
+ * Gives the product with its new picture.
+ * @param {Product} product
+ * @param {Blob} picture
  * @returns {Promise<Product>}
  */
-async function upload(product, file) {
-  const response = await request("PUT", `/admin/products/${product.id}/image`, { body: file });
-  const { image_url } = await response.json();
+async function upload(product, picture) {
+  const response = await request("PUT", `/admin/products/${product.id}/image`, { body: picture });
+  const { image_url } = await whole(response.json());
   const version = Number(response.headers.get("etag")?.replaceAll('"', ""));
   // Else somebody else has changed it, too, which is to be told when it is saved next.
   return { ...product, image_url, version: version === product.version + 1 ? version : product.version };
@@ -284,7 +296,6 @@ function explain({ status, code, message, errors }, sent) {
   const detail =
     {
       unsupported_media_type: "This is no picture that can be shown: PNG, JPEG and WebP can.",
-      body_too_large: "The picture is too large: it may have 5 MB.",
       not_found: "Somebody has archived this product meanwhile: it can't be changed any more.",
     }[code] ?? message;
   const byKeys = errors.map((error) => ({ ...error, path: pathByKeys(error.path, sent) }));

@@ -27,7 +27,7 @@ export function Picture({ name, file, onFile, url, bind }) {
       <${Field}
         label="A file"
         path="/image"
-        codes=${["unsupported_media_type", "body_too_large"]}
+        codes=${["unsupported_media_type", "picture_too_large", "picture_unreadable"]}
         hint="PNG, JPEG or WebP, up to 5 MB; or drop it here."
         control=${(/** @type {object} */ attributes) => html`
           <${FileDrop} label=${shown ? "Choose another" : "Choose a picture"} accept="image/png,image/jpeg,image/webp" onFile=${onFile} ...${attributes}>

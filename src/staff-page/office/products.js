@@ -1,11 +1,11 @@
 // What the shop sells: found, and from there edited.
-import { useEffect, useState } from "preact/hooks";
-import { ApiProblem, get } from "../api.js";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { get } from "../api.js";
 import { whisper } from "../ui/announce.js";
-import { Button } from "../ui/button.js";
 import { html } from "../ui/html.js";
 import { formatMoney } from "../ui/money.js";
 import { PagedList, usePages } from "../ui/pages.js";
+import { ReadingState, useReading } from "../ui/reading.js";
 import { ViewHead } from "../ui/view-head.js";
 import { ProductEditor } from "./product-editor.js";
 import { Thumbnail } from "./product-picture.js";
@@ -20,25 +20,9 @@ let listAddress = "#/products";
 
 /** @param {{ route: import("../router.js").Route }} props */
 export function View({ route: { rest, query } }) {
-  const [categories, setCategories] = useState(/** @type {Category[] | undefined} */ (undefined));
-  const [problem, setProblem] = useState(/** @type {ApiProblem | undefined} */ (undefined));
-  async function read() {
-    setProblem(undefined);
-    try {
-      setCategories(await readCategories());
-    } catch (error) {
-      if (!(error instanceof ApiProblem)) throw error;
-      setProblem(error);
-    }
-  }
-  useEffect(() => void read(), []);
-
-  if (problem)
-    return html`
-      <${ViewHead} title="Products" />
-      <div class="problem" role="alert"><p>${problem.message}</p><${Button} onPress=${read}>Try again<//></div>
-    `;
-  if (!categories) return html`<p class="quiet" role="status">Reading…</p>`;
+  const reading = useReading("categories", readCategories);
+  const categories = reading.value;
+  if (!categories) return html`<${ViewHead} title="Products" /><${ReadingState} reading=${reading} />`;
   const [id] = rest;
   if (!id) return html`<${ProductList} query=${query} categories=${categories} />`;
   return html`<${ProductEditor}
@@ -69,6 +53,7 @@ function ProductList({ query, categories }) {
   const category_id = query.get("category") ?? "";
   const archived = query.has("archived");
   const [typed, setTyped] = useState(wanted);
+  const asked = useRef(wanted);
   const pages = /** @type {import("../ui/pages.js").Pages<Product>} */ (
     usePages("/admin/products", { q: wanted, category_id, archived })
   );
@@ -84,9 +69,18 @@ function ProductList({ query, categories }) {
   }
   useEffect(() => {
     if (typed.trim() === wanted) return;
-    const timer = setTimeout(() => look({ q: typed.trim() }), typingMs);
+    const timer = setTimeout(() => {
+      asked.current = typed.trim();
+      look({ q: asked.current });
+    }, typingMs);
     return () => clearTimeout(timer);
   }, [typed]);
+  // By another way than this field, such as the menu: then it says what is looked for now.
+  useEffect(() => {
+    if (wanted === asked.current) return;
+    asked.current = wanted;
+    setTyped(wanted);
+  }, [wanted]);
   useEffect(() => {
     listAddress = location.hash;
   }, [wanted, category_id, archived]);

@@ -1,9 +1,5 @@
 // What the shop shows above its menu: now, some day, or no more.
 import { useState } from "preact/hooks";
-import { ApiProblem, call } from "../api.js";
-import { say, warn } from "../ui/announce.js";
-import { ask } from "../ui/ask.js";
-import { Button } from "../ui/button.js";
 import { Dialog } from "../ui/dialog.js";
 import { Field, Form, FormActions, TextArea, TextField, wholeNumber } from "../ui/form.js";
 import { html } from "../ui/html.js";
@@ -11,6 +7,7 @@ import { PagedList, usePages } from "../ui/pages.js";
 import { Time, useNow } from "../ui/time.js";
 import { ViewHead } from "../ui/view-head.js";
 import { Thumbnail } from "./product-picture.js";
+import { useRowEditing } from "./row-editing.js";
 
 /** @typedef {import("../../promotions/schemas.ts").Promotion} Promotion */
 
@@ -19,27 +16,19 @@ const lookMs = 10_000;
 
 export function View() {
   const pages = /** @type {import("../ui/pages.js").Pages<Promotion>} */ (usePages("/admin/promotions"));
-  const [editing, setEditing] = useState(/** @type {Promotion | "new" | undefined} */ (undefined));
+  const { add, actions, opened } = useRowEditing({
+    pages,
+    path: "/admin/promotions",
+    nameOf: ({ title }) => title,
+    loss: "Customers see it no more.",
+    Window: PromotionWindow,
+  });
   const now = useNow(lookMs);
-
-  /** @param {Promotion} promotion */
-  async function remove({ id, title }) {
-    if (!(await ask(`Delete ${title}?`, "Customers see it no more.", "Delete"))) return;
-    try {
-      await call("DELETE", `/admin/promotions/${id}`);
-      say(`${title} is deleted`);
-    } catch (error) {
-      if (!(error instanceof ApiProblem)) throw error;
-      if (error.code !== "not_found") return warn(`${title} is still there. ${error.message}`);
-      say(`Somebody has deleted ${title} already`);
-    }
-    await pages.reload();
-  }
 
   return html`
     <${ViewHead} title="Promotions">
       <div class="tools">
-        <button type="button" class="button primary" onClick=${() => setEditing("new")}>New promotion</button>
+        <button type="button" class="button primary" onClick=${add}>New promotion</button>
       </div>
     <//>
     <${PagedList} pages=${pages} empty="There is no promotion yet.">
@@ -57,14 +46,7 @@ export function View() {
                   <td data-label="From">${promotion.starts_at ? html`<${Time} at=${promotion.starts_at} />` : html`<span class="quiet">always</span>`}</td>
                   <td data-label="Until">${promotion.ends_at ? html`<${Time} at=${promotion.ends_at} />` : html`<span class="quiet">no end</span>`}</td>
                   <td class="number" data-label="Place">${promotion.sort_order}</td>
-                  <td class="row-actions">
-                    <button type="button" class="button" onClick=${() => setEditing(promotion)}>
-                      Edit<span class="unseen"> ${promotion.title}</span>
-                    </button>
-                    <${Button} class="plain" onPress=${() => remove(promotion)}>
-                      Delete<span class="unseen"> ${promotion.title}</span>
-                    <//>
-                  </td>
+                  <td class="row-actions">${actions(promotion)}</td>
                 </tr>
               `,
             )}
@@ -72,18 +54,7 @@ export function View() {
         </table>
       </div>
     <//>
-    ${
-      editing &&
-      html`<${PromotionDialog}
-        promotion=${editing === "new" ? undefined : editing}
-        onClose=${() => setEditing(undefined)}
-        onSaved=${async (/** @type {Promotion} */ { title }) => {
-          setEditing(undefined);
-          say(`${title} is saved`);
-          await pages.reload();
-        }}
-      />`
-    }
+    ${opened}
   `;
 }
 
@@ -94,53 +65,38 @@ function State({ promotion: { starts_at, ends_at }, now }) {
   return html`<span class="tag shown">Now</span>`;
 }
 
-/**
- * @param {object} props
- * @param {Promotion | undefined} props.promotion undefined: a new one
- * @param {() => void} props.onClose
- * @param {(promotion: Promotion) => unknown} props.onSaved
- */
-function PromotionDialog({ promotion, onClose, onSaved }) {
-  const [begin] = useState({
-    title: promotion?.title ?? "",
-    description: promotion?.description ?? "",
-    image_url: promotion?.image_url ?? "",
-    link_url: promotion?.link_url ?? "",
-    sort_order: String(promotion?.sort_order ?? 0),
-    starts_at: toLocal(promotion?.starts_at),
-    ends_at: toLocal(promotion?.ends_at),
+/** @param {import("./row-editing.js").WindowProps<Promotion>} props */
+function PromotionWindow({ row, onClose, onSave }) {
+  const [typed, setTyped] = useState({
+    title: row?.title ?? "",
+    description: row?.description ?? "",
+    image_url: row?.image_url ?? "",
+    link_url: row?.link_url ?? "",
+    sort_order: String(row?.sort_order ?? 0),
+    starts_at: toLocal(row?.starts_at),
+    ends_at: toLocal(row?.ends_at),
   });
-  const [typed, setTyped] = useState(begin);
-  /** @param {keyof typeof begin} field */
+  /** @param {keyof typeof typed} field */
   const bind = (field) => ({
     path: `/${field}`,
     value: typed[field],
     onValue: (/** @type {string} */ value) => setTyped((now) => ({ ...now, [field]: value })),
   });
-
-  async function save() {
-    const body = {
-      title: typed.title,
-      description: typed.description.trim() || null,
-      image_url: typed.image_url.trim() || null,
-      link_url: typed.link_url.trim() || null,
-      sort_order: wholeNumber(typed.sort_order),
-      starts_at: fromLocal(typed.starts_at),
-      ends_at: fromLocal(typed.ends_at),
-    };
-    if (!promotion) return onSaved(await call("POST", "/admin/promotions", { body }));
-    // What was not touched stays as it is, to the second, and as another manager may have left it.
-    const touched = Object.entries(body).filter(
-      ([field]) =>
-        typed[/** @type {keyof typeof begin} */ (field)] !== begin[/** @type {keyof typeof begin} */ (field)],
-    );
-    if (touched.length === 0) return onSaved(promotion);
-    onSaved(await call("PATCH", `/admin/promotions/${promotion.id}`, { body: Object.fromEntries(touched) }));
-  }
+  const body = {
+    title: typed.title,
+    description: typed.description.trim() || null,
+    image_url: typed.image_url.trim() || null,
+    link_url: typed.link_url.trim() || null,
+    sort_order: wholeNumber(typed.sort_order),
+    starts_at: fromLocal(typed.starts_at),
+    ends_at: fromLocal(typed.ends_at),
+  };
+  // Of times it has no seconds, as a field has none: they are only sent when they were touched.
+  const [began] = useState(body);
 
   return html`
-    <${Dialog} title=${promotion ? `Edit ${promotion.title}` : "New promotion"} onClose=${onClose}>
-      <${Form} onSave=${save}>
+    <${Dialog} title=${row ? `Edit ${row.title}` : "New promotion"} onClose=${onClose}>
+      <${Form} onSave=${() => onSave(body, began)}>
         <${TextField} label="Title" ...${bind("title")} autofocus />
         <${TextArea} label="Description" ...${bind("description")} />
         <${TextField} label="Picture" hint="Its web address." inputmode="url" ...${bind("image_url")} />

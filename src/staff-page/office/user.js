@@ -1,7 +1,7 @@
 // One user: who he is, what he may do, where he is signed in.
 import { useEffect, useState } from "preact/hooks";
 import { ApiProblem, call, get } from "../api.js";
-import { go } from "../router.js";
+import { useNavigation } from "../router.js";
 import { say } from "../ui/announce.js";
 import { ask } from "../ui/ask.js";
 import { Button } from "../ui/button.js";
@@ -11,6 +11,7 @@ import { PagedList, usePages } from "../ui/pages.js";
 import { ReadingState, useReading } from "../ui/reading.js";
 import { Time } from "../ui/time.js";
 import { catchFocus, ViewHead } from "../ui/view-head.js";
+import { nameOf } from "./words.js";
 
 /** @typedef {import("../api.js").User} User */
 /** @typedef {import("../../auth/schemas.ts").Session} Session */
@@ -22,10 +23,6 @@ export const roles = [
   { value: "barista", label: "Barista" },
   { value: "manager", label: "Manager" },
 ];
-
-/** What to call somebody. @param {User} user */
-export const nameOf = ({ first_name, last_name, email }) =>
-  [first_name, last_name].filter(Boolean).join(" ") || email || "Without a name";
 
 /** @param {{ id: string, me: User }} props */
 export function UserPage({ id, me }) {
@@ -84,14 +81,17 @@ function PersonForm({ user, itself, onSaved }) {
       );
       if (!sure) return;
     }
-    await call("PATCH", `/users/${user.id}`, {
-      body: {
-        first_name: firstName.trim() || null,
-        last_name: lastName.trim() || null,
-        phone_number: phone.trim() || null,
-        ...(role !== user.role && { role }),
-      },
-    });
+    const typed = {
+      first_name: firstName.trim() || null,
+      last_name: lastName.trim() || null,
+      phone_number: phone.trim() || null,
+      role,
+    };
+    // What was not touched stays as another manager may have left it.
+    const touched = Object.entries(typed).filter(
+      ([field, value]) => value !== user[/** @type {keyof typeof typed} */ (field)],
+    );
+    if (touched.length > 0) await call("PATCH", `/users/${user.id}`, { body: Object.fromEntries(touched) });
     say(`${nameOf({ ...user, first_name: firstName, last_name: lastName })} is saved`);
     await onSaved();
   }
@@ -198,6 +198,7 @@ function Identities({ id }) {
 
 /** @param {{ user: User }} props */
 function Deletion({ user }) {
+  const { go } = useNavigation();
   return html`
     <section class="part sheet" aria-labelledby="deletion">
       <h2 id="deletion">Delete</h2>

@@ -6,7 +6,8 @@ import { html } from "../ui/html.js";
 import { PagedList, usePages } from "../ui/pages.js";
 import { Time } from "../ui/time.js";
 import { ViewHead } from "../ui/view-head.js";
-import { nameOf, roles, UserPage } from "./user.js";
+import { roles, UserPage } from "./user.js";
+import { nameOf } from "./words.js";
 
 /** @typedef {import("../api.js").User} User */
 
@@ -30,10 +31,7 @@ function UserList({ query }) {
   );
 
   async function show() {
-    const wanted = new URLSearchParams();
-    for (const [name, value] of Object.entries({ email: email.trim(), role }))
-      if (value) wanted.set(name, value);
-    go(`/users?${wanted}`);
+    go("/users", { email: email.trim(), role });
   }
 
   return html`

@@ -1,10 +1,14 @@
-// What the service's statuses and the providers' answers are called to a person.
+// What people, the service's statuses and the providers' answers are called to a person.
 import { html } from "../ui/html.js";
 
 /** @typedef {import("../../orders/schemas.ts").Order} Order */
 /** @typedef {import("../../payments/schemas.ts").Payment} Payment */
 /** @typedef {import("../../payments/schemas.ts").Refund} Refund */
 /** @typedef {import("../../notifications/schemas.ts").Notification} Notification */
+
+/** @param {Pick<import("../api.js").User, "first_name" | "last_name" | "email">} user */
+export const nameOf = ({ first_name, last_name, email }) =>
+  [first_name, last_name].filter(Boolean).join(" ") || email || "Without a name";
 
 /** A word, and the class that colors it. @typedef {[string, string]} Told */
 
@@ -68,7 +72,7 @@ const errors = [
  * What a provider answered, or why it did not.
  * @param {unknown} response of a payment, refund or notification
  */
-export function answerInWords(response) {
+function answerInWords(response) {
   if (!response) return "No answer yet.";
   const { status, body, error } = /** @type {{ status?: number, body?: any, error?: string }} */ (response);
   if (error)

@@ -1,6 +1,7 @@
 // A question before something that can't be taken back.
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { html } from "./html.js";
+import { useModal } from "./modal.js";
 
 /** @typedef {{ title: string, text: string, yes: string, answer: (yes: boolean) => void }} Question */
 
@@ -28,12 +29,7 @@ export function Asker() {
 
 /** @param {Question & { onDone: () => void }} props */
 function Ask({ title, text, yes, answer, onDone }) {
-  const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
-  useLayoutEffect(() => {
-    const element = /** @type {HTMLDialogElement} */ (dialog.current);
-    element.showModal();
-    return () => element.close();
-  }, []);
+  const dialog = useModal();
   /** @param {boolean} wanted */
   function end(wanted) {
     onDone();

@@ -1,7 +1,8 @@
-import { useId, useLayoutEffect, useRef } from "preact/hooks";
+import { useId, useRef } from "preact/hooks";
 import { Announcer } from "./announce.js";
 import { ask } from "./ask.js";
 import { html } from "./html.js";
+import { useModal } from "./modal.js";
 
 /**
  * A modal window; the browser keeps the focus in it and gives it back. Who leaves it after having typed is asked first.
@@ -9,14 +10,9 @@ import { html } from "./html.js";
  *   `side`: along the edge, for what is looked at beside the rest
  */
 export function Dialog({ title, onClose, side = false, children }) {
-  const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  const dialog = useModal();
   const typed = useRef(false);
   const id = useId();
-  useLayoutEffect(() => {
-    const element = /** @type {HTMLDialogElement} */ (dialog.current);
-    element.showModal();
-    return () => element.close();
-  }, []);
   async function leave() {
     const stays =
       typed.current && !(await ask("Leave without saving?", "What you typed would be lost.", "Leave"));

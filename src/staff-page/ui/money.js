@@ -5,6 +5,9 @@ const format = new Intl.NumberFormat(undefined, { style: "currency", currency })
 /** Takes cents, gives what people read: 450 is $4.50. @param {number} cents */
 export const formatMoney = (cents) => format.format(cents / 100);
 
+/** Takes the cents that are added or taken off, gives what people read: 60 is +$0.60. @param {number} cents */
+export const formatChange = (cents) => `${cents < 0 ? "−" : "+"}${formatMoney(Math.abs(cents))}`;
+
 /**
  * Takes what a person typed, "4.5" or "4,50", gives cents; undefined for what is no amount.
  * @param {string} text

@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiProblem, get } from "../api.js";
 import { Button } from "./button.js";
 import { html } from "./html.js";
+import { ReadingState } from "./reading.js";
 
 /** Rows in a page: more than fit a screen, so that "more" is rarely needed. */
 const limit = 50;
@@ -31,11 +32,11 @@ export function usePages(path, query = {}) {
     /** @type {{ key: string, items?: Item[], cursor?: string | null, problem?: ApiProblem }} */ ({ key }),
   );
 
-  const wanted = useRef(key);
-  wanted.current = key;
+  const asked = useRef(0);
 
   /** @param {Item[]} before @param {string | null | undefined} cursor */
   async function read(before, cursor) {
+    const nth = ++asked.current;
     /** @type {typeof list} */
     let next;
     try {
@@ -46,7 +47,7 @@ export function usePages(path, query = {}) {
       next = { key, ...(before.length > 0 && { items: before, cursor: cursor ?? null }), problem: error };
     }
     // Else an answer that comes late would stand in the place of the one that is wanted.
-    if (wanted.current === key) setList(next);
+    if (nth === asked.current) setList(next);
   }
   useEffect(() => {
     void read([], undefined);
@@ -70,14 +71,7 @@ export function usePages(path, query = {}) {
 export function PagedList({ pages, empty, children }) {
   const { items, problem, hasMore, more, reload } = pages;
   return html`
-    ${
-      problem &&
-      html`<div class="problem" role="alert">
-        <p>${problem.message}</p>
-        <${Button} onPress=${reload}>Try again<//>
-      </div>`
-    }
-    ${!items && !problem && html`<p class="quiet">Reading…</p>`}
+    <${ReadingState} reading=${{ value: items, problem, reload }} />
     ${items?.length === 0 && html`<p class="quiet">${empty}</p>`}
     ${items && items.length > 0 && children}
     ${hasMore && html`<p class="more"><${Button} onPress=${more}>Show more<//></p>`}

@@ -40,8 +40,20 @@ function textError({ minLength = 0, maxLength = Infinity, pattern }: StringOptio
   const length = value.length > 2 * maxLength ? value.length : [...value].length;
   if (length < minLength) return `Expected string length greater or equal to ${minLength}`;
   if (length > maxLength) return `Expected string length less or equal to ${maxLength}`;
-  if (pattern && !new RegExp(pattern).test(value)) return `Expected string to match '${pattern}'`;
-  return undefined;
+  if (!pattern || compiled(pattern).test(value)) return undefined;
+  return minLength > 0 && value.trim() === ""
+    ? "Expected text that isn't blank"
+    : `Expected string to match '${pattern}'`;
+}
+
+const patterns = new Map<string, RegExp>();
+
+function compiled(pattern: string): RegExp {
+  const known = patterns.get(pattern);
+  if (known) return known;
+  const made = new RegExp(pattern);
+  patterns.set(pattern, made);
+  return made;
 }
 
 TypeRegistry.Set("Described", (_schema, value) => typeof value === "string");

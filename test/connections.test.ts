@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { openPool, type Pool } from "../src/db.ts";
 import { type EmbeddedPostgres, startPostgres } from "../src/sandbox/postgres.ts";
 import { cloneDatabase, eventually, expectProblem, openShop } from "./harness.ts";
@@ -136,4 +136,18 @@ test("PostgreSQL stopped and started again: 503 unavailable meanwhile, and then 
     await postgres.stop();
     await rm(folder, { recursive: true, force: true });
   }
+});
+
+test("a pool with connections to spare keeps nothing of the queries that it has run", async () => {
+  const sql = openPool(url, { name: "spare", max: 3 });
+  await Promise.all(Array.from({ length: 3 }, () => sql`select pg_sleep(0.05)`));
+  for (let n = 0; n < 500; n++) await sql`select 1`;
+
+  const indexOf = vi.spyOn(Array.prototype, "indexOf");
+  await sql`select 1`;
+  const lookedThrough = (indexOf.mock.contexts as unknown[][]).map(({ length }) => length);
+  indexOf.mockRestore();
+  expect(lookedThrough.length).toBeGreaterThan(0);
+  expect(Math.max(...lookedThrough)).toBeLessThan(100);
+  await sql.end();
 });

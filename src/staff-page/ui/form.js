@@ -205,7 +205,7 @@ export const wholeNumber = (text) => (/^[+-]?\d{1,15}$/.test(text.trim()) ? Numb
 
 /** @type {[RegExp, string][]} */
 const words = [
-  [/length greater or equal to 1$|match '\\S'/, "Please fill this in"],
+  [/length greater or equal to 1$|isn't blank$/, "Please fill this in"],
   [/length greater or equal to (\d+)/, "At least $1 characters"],
   [/length less or equal to (\d+)/, "At most $1 characters"],
   [/^Expected required property$/, "Please fill this in"],

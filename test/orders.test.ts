@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from "uuid";
 import { describe, expect, test } from "vitest";
 import { makeProduct } from "./factories.ts";
-import { expectProblem, testShop } from "./harness.ts";
+import { eventually, expectProblem, testShop } from "./harness.ts";
 
 const shop = testShop();
 
@@ -155,6 +155,36 @@ describe("placing an order", () => {
     await manager.call("DELETE", `/admin/products/${product.id}`);
     const read = (await customer.call("GET", `/orders/${order.id}`)).json();
     expect(read.items[0]).toMatchObject({ product_name: "Latte", unit_price_cents: 400 });
+  });
+
+  test("what was ordered before is priced anew, whoever changed it and however", async () => {
+    const customer = await shop.as("customer");
+    const product = await makeProduct(shop.sql, { base_price_cents: 300 });
+    const order = (items = [{ product_id: product.id, quantity: 1 }]) =>
+      customer.call("POST", "/orders", { body: { items } });
+    expect((await order()).json().total_cents).toBe(300);
+    expect((await order()).json().total_cents).toBe(300);
+
+    await shop.sql`update products set base_price_cents = 350 where id = ${product.id}`;
+    expect((await order()).json().total_cents).toBe(350);
+    // Beside it, one that is not known yet.
+    const other = await makeProduct(shop.sql, { base_price_cents: 100 });
+    const both = [product, other].map(({ id }) => ({ product_id: id.toUpperCase(), quantity: 1 }));
+    expect((await order(both)).json().total_cents).toBe(450);
+
+    await shop.sql`update products set sold_out_until = now() + interval '1 second' where id = ${product.id}`;
+    expectProblem(await order(), 409, "sold_out");
+    await eventually(async () => (await order()).statusCode === 201);
+    await shop.sql`update products set archived_at = now() where id = ${product.id}`;
+    expectProblem(await order(), 400, "invalid_item");
+    // Rolled back: it never was so.
+    await shop.sql
+      .begin(async (tx) => {
+        await tx`update products set base_price_cents = 1 where id = ${other.id}`;
+        throw new Error("not after all");
+      })
+      .catch(() => {});
+    expect((await order([{ product_id: other.id, quantity: 1 }])).json().total_cents).toBe(100);
   });
 
   test("a total of 0 is not sent to the provider; its payment is succeeded with amount 0", async () => {

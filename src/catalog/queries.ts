@@ -6,10 +6,40 @@ import type { Product } from "./schemas.ts";
 export const findProducts = (sql: Db, ids: string[]) => sql<Product[]>`
   select * from product_details where id = any(${ids}::uuid[])`;
 
-export interface MenuRow {
+/** What the catalog is at this moment. */
+interface Versioned {
+  /** Another one after each change of the catalog. */
   version: string;
   /** Until something that is sold out comes back; null: nothing does. */
   good_for_ms: number | null;
+}
+
+/** The columns of that. */
+const versioned = (sql: Db) => sql`
+  (select version from menu_version) as version,
+  (
+    select extract(epoch from min(sold_out_until) - now())::float8 * 1000
+    from (
+      select sold_out_until from products
+      union all select sold_out_until from variations
+      union all select sold_out_until from options
+    ) as row
+    where sold_out_until > now() and sold_out_until < 'infinity'
+  ) as good_for_ms`;
+
+/** The products of these ids, archived ones too, with the version in which they are so. */
+export async function findVersionedProducts(
+  sql: Db,
+  ids: string[],
+): Promise<Versioned & { products: Product[] }> {
+  const [row] = await sql<[Versioned & { products: Product[] }]>`
+    select
+      ${versioned(sql)},
+      (select coalesce(json_agg(product), '[]') from (${findProducts(sql, ids)}) as product) as products`;
+  return row;
+}
+
+export interface MenuRow extends Versioned {
   categories: unknown[];
   products: unknown[];
 }
@@ -18,16 +48,7 @@ export interface MenuRow {
 export async function findMenu(sql: Db): Promise<MenuRow> {
   const [menu] = await sql<MenuRow[]>`
     select
-      (select version from menu_version) as version,
-      (
-        select extract(epoch from min(sold_out_until) - now())::float8 * 1000
-        from (
-          select sold_out_until from products
-          union all select sold_out_until from variations
-          union all select sold_out_until from options
-        ) as row
-        where sold_out_until > now() and sold_out_until < 'infinity'
-      ) as good_for_ms,
+      ${versioned(sql)},
       coalesce((
         select json_agg(json_build_object(
           'id', id, 'name', name, 'description', description, 'sort_order', sort_order

@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from "fastify";
 import { v7 as uuidv7 } from "uuid";
-import { findProducts } from "../catalog/queries.ts";
+import { type KnownProducts, keepProducts } from "../catalog/known-products.ts";
 import type { CompleteSettings } from "../config.ts";
 import { type Db, last, openPool, type Pool } from "../db.ts";
 import { ApiError } from "../errors.ts";
@@ -31,9 +31,13 @@ export const placementRefusals = [
   "payment_provider_unavailable",
 ] as const;
 
-/** What placing needs beside the request: its own connections, the till, and a bound on how many place at once. */
+/**
+ * What placing needs beside the request: its own connections, the till, the products, and a bound on how many place at
+ * once.
+ */
 export interface Counter extends Till {
   checkout: Pool;
+  products: KnownProducts;
   admission: Admission;
 }
 
@@ -71,12 +75,11 @@ export async function placeOrder(
     counter.checkout.begin(async (tx) => {
       // 1. Key, 2. Price: one packet. The statements run in this order and each sees what was committed before it,
       // so whoever gets the lock also sees the order of the one who had it.
-      const given = Array.isArray(source) ? source : undefined;
       const store = Array.isArray(source) ? undefined : source;
-      const [claimed, { role, finished, unsettled, products: known }, stored] = await Promise.all([
+      const [claimed, { role, finished, unsettled, catalog_version }, items] = await Promise.all([
         !keyHash || tryLockKey(tx, lockNumber(customerId, keyHash)),
-        findPlacementFacts(tx, { customerId, keyHash, productIds: productIds(given) }),
-        store?.claim(tx),
+        findPlacementFacts(tx, { customerId, keyHash }),
+        Array.isArray(source) ? source : source.claim(tx),
       ]);
       if (!role) throw new ApiError("unauthorized", "This account is gone");
 
@@ -90,9 +93,8 @@ export async function placeOrder(
 
       const fulfillment = request.fulfillment ?? { type: "pickup" as const };
       checkSchedule(fulfillment);
-      const items = given ?? stored ?? [];
       if (items.length === 0) throw new ApiError("cart_empty", "There is nothing in the cart");
-      const products = given ? known : await findProducts(tx, productIds(items));
+      const products = await counter.products.find(tx, catalog_version, productIds(items));
       const { lines, total } = priceOrder(items, products, request.total_cents);
 
       // 3. Charge. A charge that an earlier try left behind is asked for again under its own id; not if its refund
@@ -136,7 +138,9 @@ export async function placeOrder(
   return placed;
 }
 
-const productIds = (items: OrderLineInput[] = []) => [...new Set(items.map((item) => item.product_id))];
+const productIds = (items: OrderLineInput[]) => [
+  ...new Set(items.map((item) => item.product_id.toLowerCase())),
+];
 
 const keyReused = () =>
   new ApiError("idempotency_key_reused", "This Idempotency-Key was used for another request");
@@ -162,6 +166,7 @@ export function openCounter(settings: CompleteSettings): Counter & { close: () =
   const provider = openPaymentClient(paymentServiceUrl, paymentTimeoutMs);
   return {
     checkout,
+    products: keepProducts(),
     ledger: openLedger(ledger, ledgerWriters),
     provider,
     breaker: createBreaker(),

@@ -1,6 +1,4 @@
 import { v7 as uuidv7 } from "uuid";
-import { findProducts } from "../catalog/queries.ts";
-import type { Product } from "../catalog/schemas.ts";
 import type { Db } from "../db.ts";
 import type { PageRequest } from "../paging.ts";
 import {
@@ -157,14 +155,14 @@ export interface PlacementFacts {
   finished: { order_id: string; request_hash: string } | null;
   /** What an earlier try of the key left behind. */
   unsettled: UnsettledPayment | null;
-  /** Of these ids, archived ones too. */
-  products: Product[];
+  /** Another one after each change of the catalog. */
+  catalog_version: string;
 }
 
 /** All of it in one statement, for a round trip costs more than any of them; without a key nothing is known of it. */
 export async function findPlacementFacts(
   tx: Db,
-  { customerId, keyHash, productIds }: { customerId: string; keyHash: Buffer | null; productIds: string[] },
+  { customerId, keyHash }: { customerId: string; keyHash: Buffer | null },
 ): Promise<PlacementFacts> {
   const [facts] = await tx<[PlacementFacts]>`
     select
@@ -175,7 +173,7 @@ export async function findPlacementFacts(
         where customer_id = ${customerId} and key_hash = ${keyHash} and expires_at > now()
       ) as finished,
       (select row_to_json(payment) from (${selectUnsettledPayment(tx, customerId, keyHash)}) as payment) as unsettled,
-      (select coalesce(json_agg(product), '[]') from (${findProducts(tx, productIds)}) as product) as products`;
+      (select version from menu_version) as catalog_version`;
   return facts;
 }
 

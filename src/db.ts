@@ -78,7 +78,9 @@ export function openPool(url: string, { name, max, ...options }: PoolOptions): P
  * Tells that the next statement of a transaction is its last: the commit leaves with it, and if it fails rolls back. What
  * comes after it is refused.
  */
-export const last = (tx: Db) => (tx as Db & { last: () => void }).last();
+export const last = (tx: Db) => {
+  (tx as Db & { last: boolean }).last = true;
+};
 
 /** The constraint that an insert or update broke, if that is what the error is. */
 export function brokenConstraint(error: unknown): string | undefined {

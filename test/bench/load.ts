@@ -91,16 +91,28 @@ function check({ status, body }: Answer, expected: number) {
   if (status !== expected) throw new Error(`${status} instead of ${expected}: ${body()}`);
 }
 
-/** Each of so many connections asks as soon as it is answered, for a time. `next` gives the request of the nth one. */
+/**
+ * Each of so many connections asks as soon as it is answered, for a time. `next` gives the request of the nth one. `awake`:
+ * this process never sleeps, for in a virtual machine an answer that has to wake it costs more than a small request.
+ */
 export async function loadFully(
   port: number,
-  { connections, ms, expected }: { connections: number; ms: number; expected: number },
+  {
+    connections,
+    ms,
+    expected,
+    awake,
+  }: { connections: number; ms: number; expected: number; awake?: boolean },
   next: (connection: number) => string,
 ): Promise<Load> {
   const open = Array.from({ length: connections }, () => new Connection(port));
   const latencies: number[] = [];
   const began = performance.now();
   const end = began + ms;
+  const stayAwake = () => {
+    if (performance.now() < end) setImmediate(stayAwake);
+  };
+  if (awake) stayAwake();
   await Promise.all(
     open.map(async (connection, nth) => {
       while (performance.now() < end) {

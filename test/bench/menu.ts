@@ -15,9 +15,11 @@ const etag = /\r\netag: (.+)/i.exec(answer.head)![1]!;
 const bare = await startScript("bare.ts", `${Buffer.byteLength(answer.body())}`);
 
 const throughput = (port: number, expected: number, request: string) => () =>
-  loadFully(port, { connections, ms: roundMs, expected }, () => request).then(({ perSecond }) => ({
-    throughput: perSecond,
-  }));
+  loadFully(port, { connections, ms: roundMs, expected, awake: true }, () => request).then(
+    ({ perSecond }) => ({
+      throughput: perSecond,
+    }),
+  );
 const results = [];
 for (const [expected, request] of [
   [200, write("GET", path)],

@@ -84,6 +84,10 @@ class Items {
   shift() {
     return this.xs.shift()
   }
+
+  pop() {
+    return this.xs.pop()
+  }
 }`,
     ],
   ],
@@ -165,6 +169,8 @@ class Items {
       began()
       move(c, reserved)`,
     ],
+    // The connection that rested least, for its backend has the most of what it needs at hand.
+    [`return go(open.shift(), query)`, `return go(open.pop(), query)`],
     // A connection that has just begun takes the transaction's next statements, and nobody else's.
     [
       `return c.execute(query)

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { v7 as uuidv7 } from "uuid";
 import { describe, expect, test } from "vitest";
 import { makeProduct } from "./factories.ts";
@@ -206,6 +207,21 @@ describe("placing an order", () => {
     const body = { items: [{ product_id: product.id, quantity: 1 }] };
     await shop.sql`select setval('order_numbers', 999)`;
     expect((await customer.call("POST", "/orders", { body })).json().number).toBe(1);
+  });
+
+  test("an order waits from when it was paid: what the provider took is no time in its first status", async () => {
+    const customer = await shop.as("customer");
+    const product = await makeProduct(shop.sql);
+    let paidAt = Number.NaN;
+    const paid = () => sleep(200).then(() => (paidAt = Date.now()));
+    shop.provider.answer = () => ({ status: 200, body: { success: true }, after: paid() });
+    const body = { items: [{ product_id: product.id, quantity: 1 }] };
+    const { id } = (await customer.call("POST", "/orders", { body })).json();
+    const [row] = await shop.sql`
+      select o.created_at, o.status_changed_at, e.created_at as told_at
+      from orders o join events e on e.subject_id = o.id where o.id = ${id}`;
+    expect(Date.parse(row!.created_at)).toBeGreaterThanOrEqual(paidAt);
+    expect(row).toMatchObject({ status_changed_at: row!.created_at, told_at: row!.created_at });
   });
 
   test("a product edited while it is being paid is sold as it was priced", async () => {

@@ -122,6 +122,7 @@ export async function isFollowed(sql: Db, orderId: string | undefined, seq: numb
   return found.count > 0;
 }
 
+/** The seq of the newest stamped event; 0 before the first. */
 export async function findLastSeq(sql: Db): Promise<number> {
   const [row] = await sql<[{ last_seq: number }]>`select last_seq::float8 as last_seq from event_relay`;
   return row.last_seq;
@@ -152,12 +153,14 @@ export async function moveSink(sql: Db, name: string, from: SinkState, to: SinkS
     where name = ${name} and position = ${from.position}`;
 }
 
+/** The seq of an event, if it is stamped and kept. */
 export async function findSeq(sql: Db, eventId: string): Promise<number | undefined> {
   const [event] = await sql<{ seq: number }[]>`
     select seq::float8 as seq from events where id = ${eventId} and seq is not null`;
   return event?.seq;
 }
 
+/** Records that a sink will never take an event, once. */
 export async function insertRefusal(sql: Db, sink: string, event: Event, error: string) {
   await sql`
     insert into event_refusals (sink, event_id, seq, error)

@@ -26,6 +26,7 @@ const orderColumns = (sql: Db) => sql`
   ) as items,
   o.fulfillment, o.metadata, o.notes, o.created_at, o.updated_at`;
 
+/** The order of this id, whoever's it is. */
 export async function findOrder(sql: Db, id: string): Promise<Order | undefined> {
   const [order] = await sql<Order[]>`select ${orderColumns(sql)} from orders o where o.id = ${id}`;
   return order;
@@ -125,6 +126,7 @@ export interface LockedOrder {
   seconds_in_status: number;
 }
 
+/** Moves a locked order on; gives it as it is then. */
 export async function setOrderStatus(tx: Db, id: string, status: Status): Promise<Order> {
   const [order] = await tx<Order[]>`
     update orders o set status = ${status}, status_changed_at = now(), updated_at = now()
@@ -133,6 +135,7 @@ export async function setOrderStatus(tx: Db, id: string, status: Status): Promis
   return order!;
 }
 
+/** Cancels a locked order; `reason` is null if none was given. */
 export async function setOrderCanceled(tx: Db, id: string, reason: string | null) {
   await tx`
     update orders set
@@ -196,6 +199,7 @@ export interface PaidOrder {
  * key's result. Gives undefined, and has written nothing, if the payment is no longer one to take.
  */
 export async function insertPaidOrder(tx: Db, paid: PaidOrder): Promise<Order | undefined> {
+  // The transaction's own now() is before the charge, which may have taken seconds.
   const now = new Date().toISOString();
   const items: OrderItem[] = paid.lines.map((line) => ({ id: uuidv7(), ...line }));
   const order: Omit<Order, "number"> = {
@@ -232,10 +236,12 @@ export async function insertPaidOrder(tx: Db, paid: PaidOrder): Promise<Order | 
       }
     ),
     new_order as (
-      insert into orders (id, customer_id, total_cents, fulfillment, metadata, notes, created_at, updated_at)
+      insert into orders (
+        id, customer_id, total_cents, fulfillment, metadata, notes, created_at, updated_at, status_changed_at
+      )
       select
         ${order.id}, ${order.customer_id}, ${order.total_cents}, ${tx.json(order.fulfillment as never)},
-        ${order.metadata && tx.json(order.metadata as never)}, ${order.notes}, ${now}, ${now}
+        ${order.metadata && tx.json(order.metadata as never)}, ${order.notes}, ${now}, ${now}, ${now}
       from taken_payment
       returning id, number
     ),
@@ -270,10 +276,10 @@ export async function insertPaidOrder(tx: Db, paid: PaidOrder): Promise<Order | 
       }
     ),
     event as (
-      insert into events (id, type, subject_id, data)
+      insert into events (id, type, subject_id, data, created_at)
       select
         ${uuidv7()}::uuid, 'order.created', new_order.id,
-        ${tx.json(order as never)}::jsonb || jsonb_build_object('number', new_order.number)
+        ${tx.json(order as never)}::jsonb || jsonb_build_object('number', new_order.number), ${now}
       from new_order
     )
     select number from new_order`;

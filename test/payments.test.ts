@@ -176,6 +176,19 @@ describe("the breaker", () => {
     expect(breaker.state()).toBe("closed");
   });
 
+  test("what was asked before it opened neither keeps it open for longer nor closes it", () => {
+    let now = 0;
+    const breaker = createBreaker(() => now);
+    const [late, later] = [breaker.enter(), breaker.enter()];
+    down(breaker, 10);
+    now += 9_000;
+    late.failed();
+    later.answered();
+    expect(breaker.state()).toBe("open");
+    now += 1_000;
+    expect(breaker.state()).toBe("half-open");
+  });
+
   test("stays closed when the ten failures took longer than 30 seconds", () => {
     let now = 0;
     const breaker = createBreaker(() => now);

@@ -50,9 +50,11 @@ export function createBreaker(now: () => number = () => performance.now()) {
       });
     }
     if (probe) trying = true;
+    const epoch = openedAt;
     const leave = (outcome: () => void) => () => {
       if (probe) trying = false;
-      outcome();
+      // What was asked before the breaker opened says nothing of how the provider does since.
+      if (openedAt === epoch) outcome();
     };
     return { answered: leave(close), failed: leave(fail), unused: leave(() => {}) };
   }

@@ -72,7 +72,14 @@ export function startSettling(
       log.warn(payment, "a charge without an order is given back");
     for (let batch = refundsAtOnce; batch === refundsAtOnce && !stopped; ) {
       const refunds = await leaseRefunds(sql, refundsAtOnce);
-      await Promise.all(refunds.map(send));
+      // One that fails, as when the database is away, doesn't leave the others behind; its lease runs out.
+      await Promise.all(
+        refunds.map((refund) =>
+          send(refund).catch((error) =>
+            log.error({ err: error, refund_id: refund.id }, "a refund was not settled"),
+          ),
+        ),
+      );
       batch = refunds.length;
     }
   }

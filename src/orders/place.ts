@@ -94,6 +94,7 @@ export async function placeOrder(
       const fulfillment = request.fulfillment ?? { type: "pickup" as const };
       checkSchedule(fulfillment);
       if (items.length === 0) throw new ApiError("cart_empty", "There is nothing in the cart");
+      // Read by one statement, here or by an earlier placement that saw this very version.
       const products = await counter.products.find(tx, catalog_version, productIds(items));
       const { lines, total } = priceOrder(items, products, request.total_cents);
 

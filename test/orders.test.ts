@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { v7 as uuidv7 } from "uuid";
 import { describe, expect, test } from "vitest";
+import { keepProducts } from "../src/catalog/known-products.ts";
+import type { Db } from "../src/db.ts";
 import { makeProduct } from "./factories.ts";
 import { eventually, expectProblem, testShop } from "./harness.ts";
 
@@ -186,6 +188,22 @@ describe("placing an order", () => {
       })
       .catch(() => {});
     expect((await order([{ product_id: other.id, quantity: 1 }])).json().total_cents).toBe(100);
+  });
+
+  test("what came back is not sold out again by a transaction that began before", async () => {
+    const { id } = await makeProduct(shop.sql);
+    const [late, other] = [await makeProduct(shop.sql), keepProducts()];
+    await shop.sql`update products set sold_out_until = now() + interval '300 ms' where id = ${id}`;
+    const [{ version }] = (await shop.sql`select version from menu_version`) as [{ version: string }];
+    const available = async (sql: Db, ids: string[]) =>
+      (await other.find(sql, version, ids)).find((product) => product.id === id)?.available;
+    await shop.sql.begin(async (before) => {
+      await before`select now()`;
+      await sleep(400);
+      expect(await available(shop.sql, [id])).toBe(true);
+      expect(await available(before, [id, late.id])).toBe(false);
+    });
+    await eventually(async () => await available(shop.sql, [id]), 2);
   });
 
   test("a total of 0 is not sent to the provider; its payment is succeeded with amount 0", async () => {

@@ -22,10 +22,10 @@ export function keepProducts(): KnownProducts {
       if (known.length === ids.length) return known;
       const asked = performance.now();
       const read = await findVersionedProducts(sql, ids);
-      if (!isGood(read.version)) {
-        const goodUntil = read.good_for_ms === null ? Infinity : asked + read.good_for_ms;
-        kept = { version: read.version, goodUntil, products: new Map() };
-      }
+      const goodUntil = read.good_for_ms === null ? Infinity : asked + read.good_for_ms;
+      // What was read at once beside it, or in a transaction that began before, may be good for less.
+      if (isGood(read.version)) kept.goodUntil = Math.min(kept.goodUntil, goodUntil);
+      else kept = { version: read.version, goodUntil, products: new Map() };
       for (const product of read.products) kept.products.set(product.id, product);
       return read.products;
     },

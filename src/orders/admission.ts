@@ -3,6 +3,8 @@ import { checkoutRejected } from "../ops/metrics.ts";
 
 /** How long a placement may wait for a place. */
 const maxWaitMs = 1_000;
+/** Between two who have waited, at most: several times the work that placing is for this process. */
+const maxGapMs = 5;
 
 /**
  * Bounds how many placements run at once, so that a slow payment provider can't pile them up. Past `places`, as many
@@ -11,9 +13,11 @@ const maxWaitMs = 1_000;
 export function createAdmission(places: number) {
   let free = places;
   const waiting: (() => void)[] = [];
+  let nextAt = 0;
+  let pause: NodeJS.Timeout | undefined;
 
   function enter(): Promise<void> {
-    if (free > 0) {
+    if (free > 0 && waiting.length === 0) {
       free--;
       return Promise.resolve();
     }
@@ -35,11 +39,24 @@ export function createAdmission(places: number) {
     });
   }
 
-  /** A place that is left goes straight to the one who has waited longest. */
-  function leave() {
-    const admit = waiting.shift();
-    if (admit) admit();
-    else free++;
+  /**
+   * Lets in those who have waited longest. Those who begin together end together, for the provider takes as long for
+   * each; and all others, who only read, would wait each time for the work of all of them. So they begin apart, by half
+   * of what would spread them evenly.
+   */
+  function admitWaiting(tookMs: number) {
+    for (; free > 0 && waiting.length > 0 && !pause; free--) {
+      const now = performance.now();
+      if (now < nextAt) {
+        pause = setTimeout(() => {
+          pause = undefined;
+          admitWaiting(tookMs);
+        }, nextAt - now);
+        return;
+      }
+      nextAt = now + Math.min(maxGapMs, Math.floor(tookMs / places / 2));
+      waiting.shift()!();
+    }
   }
 
   return {
@@ -48,10 +65,12 @@ export function createAdmission(places: number) {
     /** Runs `placement` when there is a place for it. Throws `checkout_busy`. */
     async run<T>(placement: () => Promise<T>): Promise<T> {
       await enter();
+      const began = performance.now();
       try {
         return await placement();
       } finally {
-        leave();
+        free++;
+        admitWaiting(performance.now() - began);
       }
     },
   };

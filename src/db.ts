@@ -49,6 +49,9 @@ export function openPool(url: string, { name, max, ...options }: PoolOptions): P
     connection: {
       application_name: `ristretto ${name}`,
       TimeZone: "UTC",
+      // Reads by index however small a table is. A statement that was planned in a shop that has just opened is run by
+      // that plan until PostgreSQL analyzes the table, thousands of orders later on a busy morning.
+      enable_seqscan: "off",
       statement_timeout: statementTimeoutMs,
       lock_timeout: lockTimeoutMs,
       idle_in_transaction_session_timeout: options.idleInTransactionMs ?? idleInTransactionMs,

@@ -49,7 +49,8 @@ export function negotiate(all: Representations, headers: IncomingHttpHeaders, re
 }
 
 /** Whether the client has one of these. Weakly: a proxy may have weakened a tag. */
-export function clientHas(etags: string[], ifNoneMatch = ""): boolean {
+export function clientHas(etags: string[], ifNoneMatch: string | undefined): boolean {
+  if (ifNoneMatch === undefined) return false;
   const known = ["*", ...etags];
   return ifNoneMatch.split(",").some((tag) => known.includes(tag.trim().replace(/^W\//, "")));
 }
@@ -60,7 +61,8 @@ const named = {
 };
 
 /** What the client takes that is smallest. `q=0` is a refusal; other weights don't matter between these three. */
-function smallest(all: Representations, acceptEncoding = ""): Representation {
+function smallest(all: Representations, acceptEncoding: string | undefined): Representation {
+  if (acceptEncoding === undefined) return all.identity;
   for (const encoding of ["br", "gzip"] as const) {
     const found = named[encoding].exec(acceptEncoding);
     if (found && Number(found[1] ?? 1) > 0) return all[encoding];

@@ -9,7 +9,7 @@ const sameSignalMs = 1_000;
 // On top of the longest that a payment or a notification in flight may take.
 const tidyUpMs = 10_000;
 
-const logChunkBytes = 16_000;
+const logChunkLength = 16_000;
 /** How late a line may be. */
 const logDelayMs = 100;
 
@@ -89,9 +89,22 @@ async function openLog({ production, logLevel }: Settings): Promise<Logger> {
   if (production || !process.stdout.isTTY) {
     // Lines are written together, for a system call for each would cost more than answering from the menu does; and at
     // once, for another thread would take longer to be asked. They are flushed at the end, after an error that nobody
-    // caught too; a kill -9 loses those of the last moment.
-    const destination = pino.destination({ minLength: logChunkBytes });
-    setInterval(() => destination.flush(), logDelayMs).unref();
+    // caught too; a kill -9 loses those of the last moment. pino's own destination gathers lines too, but measures all
+    // that it has again for each one, which takes four times as long as making the line.
+    const out = pino.destination({ sync: true });
+    let lines = "";
+    const destination = {
+      write(line: string) {
+        lines += line;
+        if (lines.length >= logChunkLength) destination.flushSync();
+      },
+      flushSync() {
+        if (lines) out.write(lines);
+        lines = "";
+      },
+    };
+    setInterval(destination.flushSync, logDelayMs).unref();
+    process.on("exit", destination.flushSync);
     return pino(options, destination);
   }
   const { default: pretty } = await import("pino-pretty");

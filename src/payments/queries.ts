@@ -102,6 +102,10 @@ export const listPayments = (
   from payments p
   where true
     ${status ? sql`and status = ${status}` : sql``}
+    ${
+      // What their index says, so that a plan for any status may use it.
+      status && status !== "succeeded" ? sql`and status <> 'succeeded'` : sql``
+    }
     ${order_id ? sql`and order_id = ${order_id}` : sql``}
     ${page.after ? sql`and id < ${page.after}` : sql``}
   order by id desc

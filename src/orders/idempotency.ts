@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { ApiError } from "../errors.ts";
 
 /** A placement's Idempotency-Key and its request, both only as hashes: all that is ever stored of them. */
@@ -7,7 +7,7 @@ export interface PlacementKey {
   requestHash: Buffer;
 }
 
-const sha256 = (text: string) => createHash("sha256").update(text).digest();
+const sha256 = (content: string | Buffer) => hash("sha256", content, "buffer");
 
 /**
  * Takes the header and what is asked for. Throws `invalid_idempotency_key` unless the header is missing or 1 to 255
@@ -35,4 +35,4 @@ function canonical(value: unknown): string {
 
 /** The number that stands for the key in PostgreSQL's advisory locks: 64 bits of (customer, key). */
 export const lockNumber = (customerId: string, keyHash: Buffer): bigint =>
-  createHash("sha256").update(customerId).update(keyHash).digest().readBigInt64BE();
+  sha256(Buffer.concat([Buffer.from(customerId), keyHash])).readBigInt64BE();

@@ -12,8 +12,12 @@ export interface PoolOptions {
   max: number;
   /** Longest time that one of its transactions waits for something other than PostgreSQL, in milliseconds. */
   idleInTransactionMs?: number;
-  /** Plans each statement once for all its parameters, where planning would take longer than running. */
-  planOnce?: boolean;
+  /**
+   * Plans each statement once for all its parameters, where planning would take longer than running; or anew each time,
+   * where a plan for a table that was small would still be run when it is large, until PostgreSQL analyzes it. Else
+   * PostgreSQL decides.
+   */
+  plan?: "once" | "anew";
   /** Called at each notice on a channel that its connection listens to. */
   onnotify?: () => void;
   /** Longest time that a session of it is silent, in milliseconds, after which PostgreSQL ends it; else for ever. */
@@ -30,6 +34,8 @@ const idleInTransactionMs = 10_000;
 // Between tries to connect, whatever the number of failures: PostgreSQL that is back is noticed at once, and a query
 // that finds it gone is refused quickly.
 const reconnectSeconds = 0.2;
+
+const planCacheModes = { once: "force_generic_plan", anew: "force_custom_plan" };
 
 /**
  * Takes a connection URL and gives a pool; connects at the first query. Times arrive as RFC 3339 strings in UTC
@@ -49,14 +55,11 @@ export function openPool(url: string, { name, max, ...options }: PoolOptions): P
     connection: {
       application_name: `ristretto ${name}`,
       TimeZone: "UTC",
-      // Reads by index however small a table is. A statement that was planned in a shop that has just opened is run by
-      // that plan until PostgreSQL analyzes the table, thousands of orders later on a busy morning.
-      enable_seqscan: "off",
       statement_timeout: statementTimeoutMs,
       lock_timeout: lockTimeoutMs,
       idle_in_transaction_session_timeout: options.idleInTransactionMs ?? idleInTransactionMs,
       idle_session_timeout: options.idleSessionMs ?? 0,
-      ...(options.planOnce && { plan_cache_mode: "force_generic_plan" }),
+      ...(options.plan && { plan_cache_mode: planCacheModes[options.plan] }),
     },
     types: {
       date: {

@@ -3,7 +3,7 @@ import { pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
 import { afterEach, expect, test } from "vitest";
 import { openPool, type Pool } from "../src/db.ts";
-import { deleteOldEvents, insertEvent, tryLead } from "../src/events/queries.ts";
+import { deleteOldEvents, insertEvent } from "../src/events/queries.ts";
 import { startRelay } from "../src/events/relay.ts";
 import { cloneDatabase, eventually, testShop } from "./harness.ts";
 import { type Instance, startInstance } from "./instance.ts";
@@ -195,21 +195,19 @@ test("events older than 30 days go once each configured sink has them", async ()
   await shop.sql`delete from event_sinks`;
 });
 
-test("what was planned while the shop had no events finds them by index when it has many", async () => {
-  const pool = openPool(shop.databaseUrl, { name: "fresh", max: 1 });
-  // PostgreSQL plans the first five times for the parameters that it is given, and then once for all.
-  for (let n = 0; n < 10; n++) await tryLead(pool);
-  await pool`
+test("what it planned for a shop without events isn't run when there are many", async () => {
+  const readOneByOne = async () => {
+    // Sessions tell once a second what they have read.
+    await sleep(1_500);
+    const [row] = await shop.sql<[{ rows: number }]>`
+      select seq_tup_read::int as rows from pg_stat_user_tables where relname = 'events'`;
+    return row.rows;
+  };
+  relay();
+  const before = await readOneByOne();
+  await shop.sql`
     insert into events (id, seq, type, subject_id, data)
     select gen_random_uuid(), n, 'menu.changed', gen_random_uuid(), '{}' from generate_series(1, 1000) as n`;
-  const scans = async () => {
-    await pool`select pg_stat_force_next_flush()`;
-    const [row] = await pool<[{ scans: number }]>`
-      select seq_scan::int as scans from pg_stat_user_tables where relname = 'events'`;
-    return row.scans;
-  };
-  const before = await scans();
-  for (let n = 0; n < 10; n++) await tryLead(pool);
-  expect((await scans()) - before).toBe(0);
-  await pool.end();
+  // Not even once all of them; other sessions of these tests may still tell of a few.
+  expect((await readOneByOne()) - before).toBeLessThan(1_000);
 });

@@ -55,7 +55,8 @@ export const sinkNames = ({ redisUrl, kafkaBrokers }: Omit<RelaySettings, "datab
 
 /** Relays until it is stopped, or waits to take over from the one who does. */
 export function startRelay(sql: Pool, settings: RelaySettings, log: Logger) {
-  const relay = openPool(settings.databaseUrl, { name: "relay", max: 1, idleSessionMs });
+  // Planned anew: what was planned before the first event would read all of them, thousands a morning, at each look.
+  const relay = openPool(settings.databaseUrl, { name: "relay", max: 1, idleSessionMs, plan: "anew" });
   const stopping = new AbortController();
   let leads = false;
 

@@ -161,9 +161,9 @@ export function openCounter(settings: CompleteSettings): Counter & { close: () =
     // The transaction is idle while the provider is called: never cut within its budget, nor while the ledger, whose
     // own statements may take ten seconds before and after, is written.
     idleInTransactionMs: paymentTimeoutMs + 20_000,
-    planOnce: true,
+    plan: "once",
   });
-  const ledger = openPool(databaseUrl, { name: "ledger", max: ledgerWriters, planOnce: true });
+  const ledger = openPool(databaseUrl, { name: "ledger", max: ledgerWriters, plan: "once" });
   const provider = openPaymentClient(paymentServiceUrl, paymentTimeoutMs);
   return {
     checkout,

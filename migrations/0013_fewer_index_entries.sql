@@ -1,7 +1,7 @@
 -- Up Migration
 
 -- An index takes an entry for each row that is written, also for what nobody looks up by it: an event that has no seq
--- yet, a charge that has no order yet, a charge like nearly all others. Placing an order writes five entries less.
+-- yet, a charge that has no order yet, a charge like nearly all others. Placing an order writes four entries less.
 drop index events_seq_is_unique;
 create unique index events_seq_is_unique on events (seq) where seq is not null;
 drop index events_by_subject;

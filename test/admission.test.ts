@@ -74,6 +74,37 @@ describe("a place at the counter", () => {
     expect(admission.inFlight()).toBe(0);
   });
 
+  it("lets as many wait as there are places while those before them begin apart", async () => {
+    const { admission, finish, begun, place } = crowd(places);
+    await vi.advanceTimersByTimeAsync(200);
+    for (const end of finish.splice(0)) end();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(begun()).toBe(places + 1);
+    const accepted = [place(), place()];
+    await expect(place()).rejects.toMatchObject({ code: "checkout_busy" });
+    await vi.advanceTimersByTimeAsync(5);
+    for (let round = 0; round < 2; round++) {
+      for (const end of finish.splice(0)) end();
+      await vi.advanceTimersByTimeAsync(5);
+    }
+    for (const end of finish.splice(0)) end();
+    await Promise.all(accepted);
+    expect(admission.inFlight()).toBe(0);
+  });
+
+  it("lets in who has waited for a second when a place is free for him", async () => {
+    const { admission, finish, begun, placed } = crowd(2);
+    await vi.advanceTimersByTimeAsync(998);
+    for (const end of finish.splice(0)) end();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(begun()).toBe(places + 1);
+    await vi.advanceTimersByTimeAsync(2);
+    expect(begun()).toBe(places + 2);
+    for (const end of finish.splice(0)) end();
+    await Promise.all(placed);
+    expect(admission.inFlight()).toBe(0);
+  });
+
   it("refuses at once whoever finds as many waiting as there are places", async () => {
     const { place } = crowd(places);
     await expect(place()).rejects.toMatchObject({ code: "checkout_busy" });

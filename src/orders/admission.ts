@@ -21,7 +21,8 @@ export function createAdmission(places: number) {
       free--;
       return Promise.resolve();
     }
-    if (waiting.length >= places) {
+    // Those for whom a place is free already, and who only begin a moment later, take nobody's turn to wait.
+    if (waiting.length >= places + free) {
       checkoutRejected.inc({ reason: "full" });
       return Promise.reject(busy());
     }
@@ -31,7 +32,12 @@ export function createAdmission(places: number) {
         resolve();
       };
       const timer = setTimeout(() => {
-        waiting.splice(waiting.indexOf(admit), 1);
+        const ahead = waiting.indexOf(admit);
+        waiting.splice(ahead, 1);
+        if (ahead < free) {
+          free--;
+          return resolve();
+        }
         checkoutRejected.inc({ reason: "timeout" });
         reject(busy());
       }, maxWaitMs);

@@ -45,6 +45,19 @@ describe("a place at the counter", () => {
     expect(begun()).toBe(places + 2);
   });
 
+  it("lets them begin at once again as soon as placing is quick again", async () => {
+    const { admission, finish, begun, place } = crowd(2);
+    await vi.advanceTimersByTimeAsync(200);
+    for (const end of finish.splice(0)) end();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(begun()).toBe(places + 1);
+    finish.splice(0)[0]!();
+    place();
+    await vi.advanceTimersByTimeAsync(4);
+    expect(begun()).toBe(places + 3);
+    expect(admission.inFlight()).toBe(2);
+  });
+
   it("gives nobody who has just come the place that somebody waits for", async () => {
     const { finish, begun, place } = crowd(2);
     await vi.advanceTimersByTimeAsync(200);

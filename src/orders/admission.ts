@@ -3,8 +3,12 @@ import { checkoutRejected } from "../ops/metrics.ts";
 
 /** How long a placement may wait for a place. */
 const maxWaitMs = 1_000;
-/** Between two who have waited, at most: several times the work that placing is for this process. */
+/**
+ * Between two who have waited: at most several times the work that placing is for this process; and none at all where
+ * placing is quick, for then the work itself spreads them, and a timer could not keep up.
+ */
 const maxGapMs = 5;
+const minGapMs = 2;
 
 /**
  * Bounds how many placements run at once, so that a slow payment provider can't pile them up. Past `places`, as many
@@ -15,6 +19,8 @@ export function createAdmission(places: number) {
   const waiting: (() => void)[] = [];
   let nextAt = 0;
   let pause: NodeJS.Timeout | undefined;
+  /** What the last one took that ended. */
+  let tookMs = 0;
 
   function enter(): Promise<void> {
     if (free > 0 && waiting.length === 0) {
@@ -48,19 +54,22 @@ export function createAdmission(places: number) {
   /**
    * Lets in those who have waited longest. Those who begin together end together, for the provider takes as long for
    * each; and all others, who only read, would wait each time for the work of all of them. So they begin apart, by half
-   * of what would spread them evenly.
+   * of what would spread them evenly. A timer that is late holds up nobody but the next: `from` is when he was due.
    */
-  function admitWaiting(tookMs: number) {
-    for (; free > 0 && waiting.length > 0 && !pause; free--) {
-      const now = performance.now();
+  function admitWaiting(from: number) {
+    if (pause) return;
+    const now = performance.now();
+    nextAt = Math.max(from, nextAt);
+    for (; free > 0 && waiting.length > 0; free--) {
       if (now < nextAt) {
         pause = setTimeout(() => {
           pause = undefined;
-          admitWaiting(tookMs);
+          admitWaiting(nextAt);
         }, nextAt - now);
         return;
       }
-      nextAt = now + Math.min(maxGapMs, Math.floor(tookMs / places / 2));
+      const gapMs = Math.min(maxGapMs, tookMs / places / 2);
+      nextAt += gapMs < minGapMs ? 0 : gapMs;
       waiting.shift()!();
     }
   }
@@ -76,7 +85,9 @@ export function createAdmission(places: number) {
         return await placement();
       } finally {
         free++;
-        admitWaiting(performance.now() - began);
+        const ended = performance.now();
+        tookMs = ended - began;
+        admitWaiting(ended);
       }
     },
   };

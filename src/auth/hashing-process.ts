@@ -12,7 +12,8 @@ process.on("message", async ({ id, ...work }: Question) => {
     (made) => ({ id, made }),
     (error) => ({ id, error: String(error) }),
   );
-  process.send?.(answer);
+  // Who asked may be gone.
+  process.send?.(answer, () => {});
 });
 
 // It lives as long as who asks it, which answers those that it has begun with when it is told to stop.

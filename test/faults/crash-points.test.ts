@@ -239,6 +239,7 @@ test("killed after the commit was sent, before the answer: the order is there, a
 test("a database connection lost while the provider is called: 503, and the charge is given back", async () => {
   const instance = await start();
   const ann = await customer(instance);
+  const charges = bank.charged.size;
   bank.onCharge = async () => {
     await sql`
       select pg_terminate_backend(pid) from pg_stat_activity
@@ -250,7 +251,8 @@ test("a database connection lost while the provider is called: 503, and the char
   expect(response.headers.get("content-type")).toMatch("application/problem+json");
   expect(await response.json()).toMatchObject({ code: "unavailable" });
   bank.onCharge = () => {};
-  // As if it had been a while ago.
+  // As if it had been a while ago: by then the provider, which goes on without us, is done.
+  await eventually(() => bank.charged.size === charges + 1);
   await sql`update payments set attempted_at = now() - interval '1 minute' where order_id is null`;
   await untilAtRest(sql);
   expect(await ann.rows()).toEqual({ orders: 0, payments: ["refunded"] });

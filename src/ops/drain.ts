@@ -31,7 +31,7 @@ interface Connection {
 export function openDrain(app: FastifyInstance, patienceMs: number, lingerMs: number): () => Promise<void> {
   const server = app.server as Server;
   // It changes with connections only: a Set that changes with each request leaves its former tables behind, each of which
-  // keeps what stood in it from being collected (measured: the menu took twice as long, in every other process).
+  // keeps what stood in it from being collected (measured: GET /menu was answered a seventh less often).
   const connections = new Map<Socket, Connection>();
   let lingering = true;
 

@@ -58,9 +58,9 @@ function hashingProcess(): ChildProcess {
   return started;
 }
 
-// A machine that is never idle would let a sign-in wait for minutes. What isn't made within these milliseconds is made
+// A machine that is never idle would let a sign-in wait for minutes. What isn't made within this time is made
 // here after all, and so is what follows, until the process has answered what it owes.
-const patience = 500;
+const patienceMs = 500;
 const late = new Set<number>();
 
 const ask = (work: Work) =>
@@ -69,7 +69,7 @@ const ask = (work: Work) =>
     const timer = setTimeout(() => {
       late.add(id);
       resolve(undefined);
-    }, patience);
+    }, patienceMs);
     const tell = (answer?: Answer) => {
       unanswered.delete(id);
       late.delete(id);
@@ -77,8 +77,8 @@ const ask = (work: Work) =>
       resolve(answer);
     };
     unanswered.set(id, tell);
-    const process = hashingProcess();
-    if (process.connected) process.send({ id, ...work } satisfies Question, (error) => error && tell());
+    const asked = hashingProcess();
+    if (asked.connected) asked.send({ id, ...work } satisfies Question, (error) => error && tell());
     else tell();
   });
 

@@ -30,7 +30,7 @@ import { healthRoutes } from "./ops/health.ts";
 import { limitGuesses, limitRequests } from "./ops/limits.ts";
 import { countAnswer, metricsRoute } from "./ops/metrics.ts";
 import { describeApi } from "./ops/openapi.ts";
-import { headerPatience, patience, refuseUnderPressure } from "./ops/pressure.ts";
+import { endResting, headerPatience, refuseUnderPressure, requestTimeout, restMs } from "./ops/pressure.ts";
 import { rootRoute } from "./ops/root.ts";
 import { customerOrderRoutes } from "./orders/customer-routes.ts";
 import type { Counter } from "./orders/place.ts";
@@ -72,7 +72,7 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
     requestIdHeader: false,
     // Refused below, as everything is; Node's own refusal has no body.
     http: { requireHostHeader: false, ...headerPatience },
-    ...patience(settings.paymentTimeoutMs),
+    requestTimeout,
     // What still comes in while the others are finished is answered too, and not in Fastify's own words.
     return503OnClosing: false,
     // As a factory: a compiler that is set would be replaced in every plugin that adds a schema.
@@ -96,6 +96,7 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   });
   // An expectation that nobody meets is ignored; Node's own refusal has no body.
   app.server.on("checkExpectation", app.routing);
+  makeLogsLate(app.log);
   tellOfAnswers(app);
   readJson(app);
   shapeErrors(app);
@@ -107,6 +108,7 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   if (settings.corsOrigins.length > 0)
     await app.register(cors, { origin: settings.corsOrigins, methods, exposedHeaders, ...preflight });
   await refuseUnderPressure(app);
+  endResting(app, restMs(settings.paymentTimeoutMs));
   await limitRequests(app, redis);
   refuseUnknownRoutes(app);
   const judgeGuess = limitGuesses(app);
@@ -144,14 +146,26 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   return app;
 }
 
+/** Lets a request's own log be made when it first says something: most say nothing but the line of their answer. */
+function makeLogsLate(log: FastifyBaseLogger) {
+  const child = log.child.bind(log);
+  const late: ProxyHandler<{ make: () => FastifyBaseLogger; made?: FastifyBaseLogger }> = {
+    get: (request, name) => {
+      request.made ??= request.make();
+      return Reflect.get(request.made, name);
+    },
+  };
+  log.child = (...bindings) => new Proxy({ make: () => child(...bindings) }, late) as never;
+}
+
 /** Logs and counts each answer. What its route is called each route is told once: Fastify would look it up each time. */
 function tellOfAnswers(app: FastifyInstance) {
   const tellOf =
     (route: string | undefined): onResponseHookHandler =>
-    ({ method, url, user, log }, { statusCode: status, elapsedTime }, done) => {
+    ({ id, method, url, user }, { statusCode: status, elapsedTime }, done) => {
       countAnswer(method, route, status, elapsedTime);
       const ms = Math.round(elapsedTime);
-      log.info({ method, route: route ?? url, status, ms, user_id: user?.id }, "request");
+      app.log.info({ request_id: id, method, route: route ?? url, status, ms, user_id: user?.id }, "request");
       done();
     };
   app.addHook("onRoute", (route) => {

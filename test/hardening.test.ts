@@ -1,7 +1,10 @@
 // What a slow, greedy or curious client meets.
-import { connect, type Socket } from "node:net";
+import { once } from "node:events";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import Fastify from "fastify";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { endResting, restMs } from "../src/ops/pressure.ts";
 import { eventually, expectProblem, openShop, testShop } from "./harness.ts";
 
 const shop = testShop();
@@ -55,14 +58,51 @@ describe("slow clients", () => {
     expect(received).toContain("application/problem+json");
   }, 30_000);
 
-  test("have a limit for a whole request, for what rests, and for what nobody reads", () => {
-    expect(shop.app.server).toMatchObject({
-      headersTimeout: 10_000,
-      requestTimeout: 60_000,
-      keepAliveTimeout: 72_000,
-      // The payment's budget, which is a second here, and half a minute.
-      timeout: 31_000,
+  test("have a limit for their headers and for a whole request", () => {
+    expect(shop.app.server).toMatchObject({ headersTimeout: 10_000, requestTimeout: 60_000 });
+  });
+
+  test("are cut when nothing moves: no request, or an answer that nobody reads or that isn't made", async () => {
+    const afterMs = 1_000;
+    const app = Fastify();
+    onTestFinished(() => app.close());
+    endResting(app, afterMs);
+    app.get("/", async () => "ok");
+    app.get("/never", () => new Promise(() => {}));
+    app.get("/large", async () => "x".repeat(50_000_000));
+    await app.listen({ port: 0, host: "127.0.0.1" });
+    const { port } = app.server.address() as AddressInfo;
+    const open = (path?: string) => {
+      const socket = connect(port, "127.0.0.1");
+      socket.on("error", () => {});
+      onTestFinished(() => void socket.destroy());
+      const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+      if (path) socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      return { socket, closed };
+    };
+    const busy = open("/");
+    busy.socket.resume();
+    let isCut = false;
+    busy.closed.then(() => {
+      isCut = true;
     });
+    const asks = setInterval(() => busy.socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), afterMs / 4);
+    onTestFinished(() => clearInterval(asks));
+    const resting = [open(), open("/"), open("/never")];
+    for (const { socket } of resting) socket.resume();
+    const unread = open("/large");
+    await once(unread.socket, "readable");
+    unread.socket.pause();
+    const count = () => new Promise<number>((resolve) => app.server.getConnections((_, n) => resolve(n)));
+    expect(await count()).toBe(5);
+    await Promise.all(resting.map(({ closed }) => closed));
+    await eventually(async () => (await count()) === 1, 10);
+    expect(isCut).toBe(false);
+  }, 15_000);
+
+  test("may rest for longer than a proxy lets them, and than a payment takes", () => {
+    expect(restMs(10_000)).toBe(72_000);
+    expect(restMs(60_000)).toBe(90_000);
   });
 });
 

@@ -1,4 +1,5 @@
 // What this process takes on: nothing more while it can't keep up, and from nobody who takes for ever.
+import type { Socket } from "node:net";
 import underPressure from "@fastify/under-pressure";
 import type { FastifyInstance } from "fastify";
 import { ApiError } from "../errors.ts";
@@ -50,18 +51,33 @@ declare module "fastify" {
 /** Of routes that tell how the process is: they are answered even then. */
 export const aboutThisProcess = { aboutThisProcess: true } as const;
 
+/** A whole request, a picture of 5 MiB included. Behind nginx, which waits for whole requests, it is never met. */
+export const requestTimeout = 60_000;
+
+/** More than a proxy lets a connection rest: it is the proxy that closes it. More than a placement may take, too. */
+export const restMs = (paymentTimeoutMs: number) => Math.max(72_000, paymentTimeoutMs + 30_000);
+
 /**
- * Fastify's options against slow clients; takes the longest that a placement waits for its payment, in milliseconds.
- * Behind nginx, which waits for whole requests, they are never met.
+ * Ends connections on which nothing has moved for `afterMs`: no request, an answer that isn't read or isn't made. Node's
+ * own timers for that would be set anew by each request, which is a tenth of what it takes to answer from the menu.
  */
-export const patience = (paymentTimeoutMs: number) => ({
-  // A connection on which nothing moves, its answer not read or not yet made.
-  connectionTimeout: paymentTimeoutMs + 30_000,
-  // A whole request, a picture of 5 MiB included.
-  requestTimeout: 60_000,
-  // More than a proxy lets a connection rest: it is the proxy that closes it.
-  keepAliveTimeout: 72_000,
-});
+export function endResting(app: FastifyInstance, afterMs: number) {
+  app.server.keepAliveTimeout = 0;
+  const connections = new Map<Socket, { bytes: number; since: number }>();
+  app.server.on("connection", (socket: Socket) => {
+    connections.set(socket, { bytes: 0, since: performance.now() });
+    socket.once("close", () => connections.delete(socket));
+  });
+  const look = setInterval(() => {
+    const now = performance.now();
+    for (const [socket, last] of connections) {
+      const bytes = socket.bytesRead + socket.bytesWritten;
+      if (bytes !== last.bytes) connections.set(socket, { bytes, since: now });
+      else if (now - last.since >= afterMs) socket.destroy();
+    }
+  }, afterMs / 10).unref();
+  app.addHook("onClose", async () => clearInterval(look));
+}
 
 /** Node's own, for the same. */
 export const headerPatience = {

@@ -91,6 +91,30 @@ class Items {
 }`,
     ],
   ],
+  "/postgres/src/result.js": [
+    // Each query has two, and to define properties one by one took longer than all else of making them.
+    [
+      `constructor() {
+    super()
+    Object.defineProperties(this, {
+      count: { value: null, writable: true },
+      state: { value: null, writable: true },
+      command: { value: null, writable: true },
+      columns: { value: null, writable: true },
+      statement: { value: null, writable: true }
+    })
+  }
+`,
+      ["count", "state", "command", "columns", "statement"]
+        .map(
+          (name) => `#${name} = null
+  get ${name}() { return this.#${name} }
+  set ${name}(value) { this.#${name} = value }
+`,
+        )
+        .join("\n  "),
+    ],
+  ],
   "/postgres/src/query.js": [
     [
       `this.resolve = x => (this.active = false, resolve(x))

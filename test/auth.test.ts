@@ -1,4 +1,5 @@
 import { createHash, createHmac } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { v7 as uuidv7 } from "uuid";
 import { describe, expect, test } from "vitest";
 import { makeUser } from "./factories.ts";
@@ -228,6 +229,16 @@ describe("an access token", () => {
       expect(response.statusCode, title).toBe(401);
       expectProblem(response, 401, "unauthorized");
       expect(response.headers["www-authenticate"]).toBe("Bearer");
+    }
+  });
+
+  test("is refused once it has expired, however often it was good before", async () => {
+    const { id: sub } = await makeUser(shop.sql, "manager");
+    for (const key of [secret, olderSecret]) {
+      const token = forge({ sub, exp: Math.floor(Date.now() / 1000) + 2 }, { key });
+      for (let n = 0; n < 3; n++) expect((await knock(`Bearer ${token}`)).statusCode).toBe(200);
+      await sleep(2_100);
+      expectProblem(await knock(`Bearer ${token}`), 401, "unauthorized");
     }
   });
 

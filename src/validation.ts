@@ -82,25 +82,35 @@ const maxDepth = 32;
  */
 function textErrors(root: unknown): FieldError[] {
   const errors: FieldError[] = [];
-  const queue: { value: unknown; path: string; depth: number }[] = [{ value: root, path: "", depth: 0 }];
-  for (let next = queue.pop(); next; next = queue.pop()) {
-    const { value, path, depth } = next;
-    if (typeof value === "string" && (value.includes("\0") || !value.isWellFormed()))
-      errors.push({ path, message: "Expected text without NUL or broken characters" });
+  const queue: Part[] = [{ value: root, key: "", parent: undefined, depth: 0 }];
+  for (let part = queue.pop(); part; part = queue.pop()) {
+    const { value, depth } = part;
+    if (typeof value === "string" && !isStorable(value))
+      errors.push({ path: pathOf(part), message: "Expected text without NUL or broken characters" });
     if (typeof value !== "object" || value === null) continue;
-    if (depth === maxDepth) return [{ path, message: `Expected at most ${maxDepth} levels of nesting` }];
-    for (const [key, child] of Object.entries(value)) {
-      if (key.includes("\0") || !key.isWellFormed())
-        errors.push({ path, message: "Expected keys without NUL or broken characters" });
-      queue.push({
-        value: child,
-        path: `${path}/${key.replace(/~/g, "~0").replace(/\//g, "~1")}`,
-        depth: depth + 1,
-      });
+    if (depth === maxDepth)
+      return [{ path: pathOf(part), message: `Expected at most ${maxDepth} levels of nesting` }];
+    for (const key of Object.keys(value)) {
+      if (!isStorable(key))
+        errors.push({ path: pathOf(part), message: "Expected keys without NUL or broken characters" });
+      queue.push({ value: (value as Record<string, unknown>)[key], key, parent: part, depth: depth + 1 });
     }
   }
   return errors;
 }
+
+interface Part {
+  value: unknown;
+  key: string;
+  parent: Part | undefined;
+  depth: number;
+}
+
+const isStorable = (text: string) => !text.includes("\0") && text.isWellFormed();
+
+/** The JSON pointer to a part. */
+const pathOf = ({ key, parent }: Part): string =>
+  parent ? `${pathOf(parent)}/${key.replace(/~/g, "~0").replace(/\//g, "~1")}` : "";
 
 /** Queries and paths are text on the wire: whole numbers and booleans that are written exactly so become such. */
 function fromText(schema: TSchema, value: unknown): unknown {

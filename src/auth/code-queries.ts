@@ -1,5 +1,5 @@
-import { v7 as uuidv7 } from "uuid";
 import type { Db } from "../db.ts";
+import { newId } from "../ids.ts";
 
 export type Purpose = "verify_email" | "change_email" | "reset_password";
 
@@ -13,7 +13,7 @@ const maxAttempts = 8;
 export async function askForCode(sql: Db, purpose: Purpose, email: string) {
   await sql`
     with asked as (
-      insert into codes (id, purpose, email) values (${uuidv7()}, ${purpose}, ${email})
+      insert into codes (id, purpose, email) values (${newId()}, ${purpose}, ${email})
       on conflict (purpose, email) do update set asked_at = now()
       returning id
     )

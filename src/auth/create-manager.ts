@@ -1,6 +1,6 @@
-import { v7 as uuidv7 } from "uuid";
 import type { Settings } from "../config.ts";
 import type { Pool } from "../db.ts";
+import { newId } from "../ids.ts";
 import { tellOfUser } from "../users/events.ts";
 import { upsertManager } from "../users/queries.ts";
 import { deleteCode, insertResetCode } from "./code-queries.ts";
@@ -9,7 +9,7 @@ import { hashCode, randomCode } from "./codes.ts";
 /** Makes a manager of `email`, new or there already; gives the code that sets the password. */
 export async function createManager(sql: Pool, settings: Settings, email: string) {
   const code = randomCode();
-  const id = uuidv7();
+  const id = newId();
   await sql.begin(async (tx) => {
     const user = await upsertManager(tx, email);
     if (user.created) await tellOfUser(tx, "user.created", { id: user.id, role: "manager" });

@@ -1,6 +1,6 @@
 // A session is the family of refresh tokens that descend from one sign-in.
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { v7 as uuidv7 } from "uuid";
+import { newId } from "../ids.ts";
 import type { Account, Role } from "../users/queries.ts";
 import { endSession, insertSession, lockRefreshToken, rotateRefreshToken } from "./queries.ts";
 import type { TokenPair } from "./schemas.ts";
@@ -14,7 +14,7 @@ export async function openSession(
 ): Promise<TokenPair | undefined> {
   const { token, hash } = newRefreshToken();
   const open = await insertSession(app.sql, {
-    id: uuidv7(),
+    id: newId(),
     user_id: account.id,
     password_hash: account.password_hash,
     user_agent: request.headers["user-agent"]?.slice(0, 200) ?? null,

@@ -1,10 +1,10 @@
-import { v7 as uuidv7 } from "uuid";
 import type { Db } from "../db.ts";
+import { newId } from "../ids.ts";
 
 /** Makes the cart; undefined if there is one. */
 export async function insertCart(sql: Db, userId: string): Promise<{ id: string } | undefined> {
   const [cart] = await sql<{ id: string }[]>`
-    insert into carts (id, user_id) values (${uuidv7()}, ${userId})
+    insert into carts (id, user_id) values (${newId()}, ${userId})
     on conflict (user_id) do nothing
     returning id`;
   return cart;
@@ -13,7 +13,7 @@ export async function insertCart(sql: Db, userId: string): Promise<{ id: string 
 /** The user's cart, made if missing, and its row taken until the transaction ends: adding takes turns. */
 export async function lockCart(tx: Db, userId: string): Promise<{ id: string }> {
   const [cart] = await tx<{ id: string }[]>`
-    insert into carts (id, user_id) values (${uuidv7()}, ${userId})
+    insert into carts (id, user_id) values (${newId()}, ${userId})
     on conflict (user_id) do update set updated_at = now()
     returning id`;
   return cart!;
@@ -70,7 +70,7 @@ export async function addCartLine(
   const [added] = await tx<{ id: string }[]>`
     insert into cart_items (id, cart_id, product_id, variation_id, option_ids, quantity, notes, seen_price_cents)
     values (
-      ${uuidv7()}, ${cartId}, ${line.product_id}, ${line.variation_id}, ${line.option_ids}::uuid[], ${line.quantity},
+      ${newId()}, ${cartId}, ${line.product_id}, ${line.variation_id}, ${line.option_ids}::uuid[], ${line.quantity},
       ${line.notes}, ${line.seen_price_cents}
     )
     on conflict (cart_id, product_id, variation_id, option_ids, md5(notes)) do update set

@@ -1,10 +1,10 @@
 // The office's side of the categories. A name is taken once, whatever its case.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
-import { v7 as uuidv7 } from "uuid";
 import { requireManager } from "../auth/guards.ts";
 import { brokenConstraint, type Db } from "../db.ts";
 import { ApiError, notFound } from "../errors.ts";
 import { insertEvent } from "../events/queries.ts";
+import { newId } from "../ids.ts";
 import { Id } from "../schemas.ts";
 import {
   archiveCategory,
@@ -37,7 +37,7 @@ export const categoryRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (
       },
     },
     async (request, reply) => {
-      const id = uuidv7();
+      const id = newId();
       const category = await edit(id, (tx) => insertCategory(tx, id, trimmed(request.body)));
       return reply.code(201).header("location", `${app.settings.apiPrefix}/categories/${id}`).send(category);
     },

@@ -1,8 +1,8 @@
 // Pictures of products: sent as they are, named by the service, never changed under a name.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
-import { v7 as uuidv7 } from "uuid";
 import { requireManager } from "../auth/guards.ts";
 import { ApiError, notFound } from "../errors.ts";
+import { newId } from "../ids.ts";
 import { clientHas } from "../representation.ts";
 import { Id, text } from "../schemas.ts";
 import { strictValidator } from "../validation.ts";
@@ -84,7 +84,7 @@ export const imageAdminRoutes: FastifyPluginAsyncTypebox<{
       const kind = Buffer.isBuffer(body) ? kindOf(body) : undefined;
       if (!kind) throw new ApiError("unsupported_media_type", "Expected a picture: PNG, JPEG or WebP");
       const bytes = body as Buffer;
-      const image = { name: `${uuidv7()}.${kind.extension}`, content_type: kind.type, bytes };
+      const image = { name: `${newId()}.${kind.extension}`, content_type: kind.type, bytes };
 
       if (store) {
         // Not in a transaction, which would hold the menu while S3 thinks.

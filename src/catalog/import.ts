@@ -1,8 +1,9 @@
 // Importing products, by name: all rows or none. Every statement is for all rows at once.
-import { v7 as uuidv7 } from "uuid";
+
 import type { Db, Pool } from "../db.ts";
 import { ApiError, type FieldError } from "../errors.ts";
 import { insertEvents } from "../events/queries.ts";
+import { newId } from "../ids.ts";
 import { strictValidator } from "../validation.ts";
 import { CsvProblem, formulaError, isFormula, type RawRow, readCsv } from "./csv.ts";
 import { ensureCategories, type Match, matchProducts, writeProducts } from "./import-queries.ts";
@@ -90,11 +91,11 @@ async function writeRows(tx: Db, rows: ImportRow[], dryRun: boolean): Promise<Im
 
   const errors: RowError[] = [];
   const named = rows.flatMap(({ category }) =>
-    category === undefined ? [] : { id: uuidv7(), name: category.trim() },
+    category === undefined ? [] : { id: newId(), name: category.trim() },
   );
   const categories = await ensureCategories(tx, named);
   const planned = rows.map(({ category, ...fields }, index) => {
-    const before = matches[index]!.product ?? { ...blank, id: uuidv7(), base_price_cents: undefined };
+    const before = matches[index]!.product ?? { ...blank, id: newId(), base_price_cents: undefined };
     const category_id = category === undefined ? before.category_id : categories.shift()!;
     const { base_price_cents, ...wanted } = { ...before, ...fields, category_id };
     const row = index + 1;

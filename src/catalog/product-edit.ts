@@ -1,8 +1,9 @@
 // Editing a product with all that is below it in one request.
-import { v7 as uuidv7 } from "uuid";
+
 import { brokenConstraint, type Db, type Pool } from "../db.ts";
 import { ApiError, badField, type FieldError, notFound } from "../errors.ts";
 import { insertEvent } from "../events/queries.ts";
+import { newId } from "../ids.ts";
 import { lockCategory } from "./category-queries.ts";
 import { type ImageRow, imageUrl, insertImage } from "./image-queries.ts";
 import {
@@ -36,7 +37,7 @@ export const blank = {
 /** Makes a product. Throws `validation_failed` and `name_taken`. */
 export const createProduct = (sql: Pool, input: ProductPatch & { name: string; base_price_cents: number }) =>
   write(sql, async (tx) => {
-    const id = uuidv7();
+    const id = newId();
     const wanted = plan({ ...blank, ...input }, { variations: [], option_groups: [] });
     await holdCategory(tx, input.category_id);
     await insertProduct(tx, id, wanted.fields);
@@ -232,7 +233,7 @@ function match<T extends { id?: string; name: string }>(
       errors.push({ path: `${path}/${index}/id`, message: "There is no such row in this product" });
     // A row that another one claims by its id is not also this one's by its name.
     const namesake = there.find((known) => key(known.name) === key(row.name) && !ids.has(known.id));
-    return { ...row, id: id ?? namesake?.id ?? uuidv7(), name: row.name.trim() };
+    return { ...row, id: id ?? namesake?.id ?? newId(), name: row.name.trim() };
   });
 }
 

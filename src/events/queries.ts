@@ -1,5 +1,6 @@
 import { v7 as uuidv7 } from "uuid";
 import type { Db } from "../db.ts";
+import { newId } from "../ids.ts";
 import type { Span } from "../orders/queries.ts";
 import type { PageRequest } from "../paging.ts";
 import type { Event, EventType } from "./schemas.ts";
@@ -14,12 +15,12 @@ interface NewEvent {
 export async function insertEvent(sql: Db, event: NewEvent) {
   await sql`
     insert into events (id, type, subject_id, data)
-    values (${uuidv7()}, ${event.type}, ${event.subject_id}, ${sql.json(event.data as never)})`;
+    values (${newId()}, ${event.type}, ${event.subject_id}, ${sql.json(event.data as never)})`;
 }
 
 /** The same for many at once, in one statement. */
 export async function insertEvents(sql: Db, events: NewEvent[]) {
-  const rows = events.map((event) => ({ ...event, id: uuidv7() }));
+  const rows = events.map((event) => ({ ...event, id: newId() }));
   await sql`
     insert into events (id, type, subject_id, data)
     select id, type, subject_id, data

@@ -1,5 +1,5 @@
-import { v7 as uuidv7 } from "uuid";
 import type { Db } from "../db.ts";
+import { newId } from "../ids.ts";
 import type { Status } from "../orders/status.ts";
 import type { PageRequest } from "../paging.ts";
 import type { ProviderResponse } from "../payments/queries.ts";
@@ -13,7 +13,7 @@ export async function queueNotification(tx: Db, orderId: string, orderStatus: St
   await tx`
     with queued as (
       insert into notifications (id, order_id, order_status)
-      values (${uuidv7()}, ${orderId}, ${orderStatus})
+      values (${newId()}, ${orderId}, ${orderStatus})
       returning id
     )
     select ${addJob(tx)} from queued`;

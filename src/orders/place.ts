@@ -1,9 +1,9 @@
 import type { FastifyBaseLogger } from "fastify";
-import { v7 as uuidv7 } from "uuid";
 import { type KnownProducts, keepProducts } from "../catalog/known-products.ts";
 import type { CompleteSettings } from "../config.ts";
 import { type Db, last, openPool, type Pool } from "../db.ts";
 import { ApiError } from "../errors.ts";
+import { newId } from "../ids.ts";
 import { ordersCreated, replays } from "../ops/metrics.ts";
 import { createBreaker } from "../payments/breaker.ts";
 import { beingSettled, chargeCustomer, type Till } from "../payments/charge.ts";
@@ -103,7 +103,7 @@ export async function placeOrder(
       if (unsettled && (unsettled.status === "refund_pending" || unsettled.amount_cents !== total))
         throw beingSettled();
       const payment = {
-        id: unsettled?.id ?? uuidv7(),
+        id: unsettled?.id ?? newId(),
         customer_id: customerId,
         amount_cents: total,
         key_hash: keyHash,

@@ -1,5 +1,5 @@
-import { v7 as uuidv7 } from "uuid";
 import type { Db } from "../db.ts";
+import { newId } from "../ids.ts";
 import type { PageRequest } from "../paging.ts";
 import {
   type ProviderResponse,
@@ -201,9 +201,9 @@ export interface PaidOrder {
 export async function insertPaidOrder(tx: Db, paid: PaidOrder): Promise<Order | undefined> {
   // The transaction's own now() is before the charge, which may have taken seconds.
   const now = new Date().toISOString();
-  const items: OrderItem[] = paid.lines.map((line) => ({ id: uuidv7(), ...line }));
+  const items: OrderItem[] = paid.lines.map((line) => ({ id: newId(), ...line }));
   const order: Omit<Order, "number"> = {
-    id: uuidv7(),
+    id: newId(),
     customer_id: paid.customer_id,
     status: "waiting",
     payment_status: "paid",
@@ -278,7 +278,7 @@ export async function insertPaidOrder(tx: Db, paid: PaidOrder): Promise<Order | 
     event as (
       insert into events (id, type, subject_id, data, created_at)
       select
-        ${uuidv7()}::uuid, 'order.created', new_order.id,
+        ${newId()}::uuid, 'order.created', new_order.id,
         ${tx.json(order as never)}::jsonb || jsonb_build_object('number', new_order.number), ${now}
       from new_order
     )

@@ -1,5 +1,5 @@
-import { v7 as uuidv7 } from "uuid";
 import type { Db } from "../db.ts";
+import { newId } from "../ids.ts";
 import type { Span } from "../orders/queries.ts";
 import type { PageRequest } from "../paging.ts";
 import type { ProviderResponse } from "./queries.ts";
@@ -30,7 +30,7 @@ export async function claimOverduePayments(
     order by attempted_at
     limit 500`;
   if (overdue.length === 0) return [];
-  const refunds = overdue.map(({ id }) => ({ id: uuidv7(), payment_id: id }));
+  const refunds = overdue.map(({ id }) => ({ id: newId(), payment_id: id }));
   return sql<{ payment_id: string; amount_cents: number }[]>`
     with candidate as (
       select p.id, refund.id as refund_id
@@ -122,7 +122,7 @@ export async function insertRefund(
   tx: Db,
   refund: { payment_id: string; amount_cents: number; reason: string },
 ) {
-  const id = uuidv7();
+  const id = newId();
   await tx`
     insert into refunds (id, payment_id, amount_cents, reason)
     values (${id}, ${refund.payment_id}, ${refund.amount_cents}, ${refund.reason})`;

@@ -1,9 +1,9 @@
 // What the shop shows above the menu. Public are those whose time it is.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
-import { v7 as uuidv7 } from "uuid";
 import { requireManager } from "../auth/guards.ts";
 import { brokenConstraint } from "../db.ts";
 import { badField, notFound } from "../errors.ts";
+import { newId } from "../ids.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
 import { Id } from "../schemas.ts";
 import {
@@ -71,7 +71,7 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const promotion = await insertPromotion(app.sql, uuidv7(), request.body).catch(refuseBadWindow);
+      const promotion = await insertPromotion(app.sql, newId(), request.body).catch(refuseBadWindow);
       const location = `${app.settings.apiPrefix}/admin/promotions/${promotion.id}`;
       return reply.code(201).header("location", location).send(promotion);
     },

@@ -1,5 +1,5 @@
-import { v7 as uuidv7 } from "uuid";
 import type { Db } from "../db.ts";
+import { newId } from "../ids.ts";
 import type { PageRequest } from "../paging.ts";
 import type { Account } from "./queries.ts";
 import type { Identity, Provider } from "./schemas.ts";
@@ -28,7 +28,7 @@ export async function findAccountByIdentity(
 export async function insertIdentity(sql: Db, userId: string, proved: ProvedIdentity): Promise<Identity> {
   const [identity] = await sql<Identity[]>`
     insert into identities (id, user_id, provider, provider_id, username)
-    values (${uuidv7()}, ${userId}, ${proved.provider}, ${proved.provider_id}, ${proved.username})
+    values (${newId()}, ${userId}, ${proved.provider}, ${proved.provider_id}, ${proved.username})
     returning id, user_id, provider, provider_id, username, created_at`;
   return identity!;
 }

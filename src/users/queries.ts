@@ -1,5 +1,5 @@
-import { v7 as uuidv7 } from "uuid";
 import type { Db } from "../db.ts";
+import { newId } from "../ids.ts";
 import type { PageRequest } from "../paging.ts";
 import type { User, UserPatch } from "./schemas.ts";
 
@@ -89,7 +89,7 @@ export async function insertUser(sql: Db, user: NewUser): Promise<User> {
   const [row] = await sql<User[]>`
     insert into users as u (id, email, password_hash, first_name, last_name, phone_number, verified_at)
     values (
-      ${uuidv7()}, ${user.email}, ${user.password_hash}, ${user.first_name}, ${user.last_name}, ${user.phone_number},
+      ${newId()}, ${user.email}, ${user.password_hash}, ${user.first_name}, ${user.last_name}, ${user.phone_number},
       ${user.verified ? sql`now()` : null}
     )
     returning ${userColumns(sql)}`;
@@ -101,7 +101,7 @@ export async function insertUser(sql: Db, user: NewUser): Promise<User> {
  * address was proved may be a stranger's: it is dropped.
  */
 export async function upsertManager(tx: Db, email: string) {
-  const id = uuidv7();
+  const id = newId();
   const [user] = await tx<{ id: string; created: boolean; newly_verified: boolean }[]>`
     insert into users as u (id, email, role, verified_at) values (${id}, ${email}, 'manager', now())
     on conflict (email) do update set

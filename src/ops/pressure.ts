@@ -79,7 +79,7 @@ export function endResting(app: FastifyInstance, afterMs: number) {
   app.addHook("onClose", async () => clearInterval(look));
 }
 
-/** Node's own, for the same. */
+/** Node's own options against slow headers. */
 export const headerPatience = {
   headersTimeout: 10_000,
   // How often Node looks who is late.

@@ -32,7 +32,7 @@ export async function registerTokens(app: FastifyInstance, secrets: [string, ...
   await app.register(jwt, {
     secret: secrets[0],
     sign: { algorithm: "HS256", expiresIn: `${minutes}m` },
-    // Valid tokens are remembered until they expire, for each is shown many times.
+    // Valid tokens are remembered for ten minutes, if they live so long, for each is shown many times.
     verify: { algorithms: ["HS256"], requiredClaims: ["sub", "exp"], cache: rememberedTokens },
   });
 }

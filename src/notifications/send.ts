@@ -1,13 +1,12 @@
 import type { Logger } from "pino";
-import { Agent } from "undici";
 import type { Pool } from "../db.ts";
 import { notifications } from "../ops/metrics.ts";
-import { isSuccess, postJson } from "../payments/post-json.ts";
+import { isSuccess, openEndpoint, postJson } from "../payments/post-json.ts";
 import { findUnsentNotification, recordAttempt } from "./queries.ts";
 
 /** A notifier posts to the notification provider; an order never waits for it and never changes by it. */
 export function openNotifier(sql: Pool, url: string, timeoutMs: number, log: Logger) {
-  const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
+  const endpoint = openEndpoint(url);
 
   return {
     /** Sends one notification and stores the answer. Throws when it failed, so that the queue tries again later. */
@@ -16,7 +15,7 @@ export function openNotifier(sql: Pool, url: string, timeoutMs: number, log: Log
       if (!notification) return;
       const { order_id, order_status } = notification;
       const headers = { "x-order-id": order_id, "idempotency-key": notificationId };
-      const delivery = await postJson(agent, url, { status: order_status }, headers, timeoutMs);
+      const delivery = await postJson(endpoint, { status: order_status }, headers, timeoutMs);
 
       const response = delivery.result === "answered" ? delivery.answer : { error: delivery.error };
       const sent = delivery.result === "answered" && isSuccess(delivery.answer);
@@ -26,6 +25,6 @@ export function openNotifier(sql: Pool, url: string, timeoutMs: number, log: Log
       if (!sent)
         throw new Error(`notification ${notificationId} failed: ${JSON.stringify(response).slice(0, 200)}`);
     },
-    close: () => agent.close(),
+    close: () => endpoint.pool.close(),
   };
 }

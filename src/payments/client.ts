@@ -1,6 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Agent } from "undici";
-import { type Delivery, isSuccess, type ProviderAnswer, postJson, publicMessage } from "./post-json.ts";
+import {
+  type Delivery,
+  isSuccess,
+  openEndpoint,
+  type ProviderAnswer,
+  postJson,
+  publicMessage,
+} from "./post-json.ts";
 
 /** What became of a charge; `response` goes into the ledger, `provider` to the customer. */
 export type Charge =
@@ -30,12 +36,9 @@ const maxAttempts = 3;
 const pausesMs = [100, 400];
 
 export function openPaymentClient(url: string, budgetMs: number): PaymentClient {
-  const agent = new Agent({
+  const endpoint = openEndpoint(url, {
     // A host that swallows packets must fail while the budget still tells it from a charge without answer.
     connect: { timeout: Math.min(3_000, budgetMs / 2) },
-    // The budget ends a call, and nothing else.
-    headersTimeout: 0,
-    bodyTimeout: 0,
   });
 
   return {
@@ -43,13 +46,7 @@ export function openPaymentClient(url: string, budgetMs: number): PaymentClient 
       const left = () => started + budgetMs - performance.now();
       if (left() <= 0) return judge({ result: "unreachable", refused: false, error: "the budget was over" });
       for (let attempt = 1; ; attempt++) {
-        const delivery = await postJson(
-          agent,
-          url,
-          { value: cents },
-          { "idempotency-key": paymentId },
-          left(),
-        );
+        const delivery = await postJson(endpoint, { value: cents }, { "idempotency-key": paymentId }, left());
         const pause = pausesMs[attempt - 1];
         if (!mayRetry(delivery) || attempt === maxAttempts || pause === undefined) return judge(delivery);
         if (left() <= pause) return judge(delivery);
@@ -57,7 +54,7 @@ export function openPaymentClient(url: string, budgetMs: number): PaymentClient 
         if (left() <= 0) return judge(delivery);
       }
     },
-    close: () => agent.close(),
+    close: () => endpoint.pool.close(),
   };
 }
 

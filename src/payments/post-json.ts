@@ -1,6 +1,6 @@
 // One way to call a provider: POST JSON, and be exact about what is known afterwards.
 import { STATUS_CODES } from "node:http";
-import type { Dispatcher } from "undici";
+import { type Dispatcher, Pool } from "undici";
 import { redactBody, redactHeaders } from "./redact.ts";
 
 /** What a provider answered, secrets redacted, as it is logged and stored. */
@@ -25,15 +25,26 @@ const maxBodyBytes = 64 * 1024;
 const neverConnected =
   /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/;
 
+/** Where a provider is asked: its connections, and the path there. */
+export interface Endpoint {
+  pool: Pool;
+  path: string;
+}
+
+/** The budget of a call ends it, and nothing else does. */
+export function openEndpoint(url: string, options?: Pool.Options): Endpoint {
+  const { origin, pathname, search } = new URL(url);
+  const pool = new Pool(origin, { headersTimeout: 0, bodyTimeout: 0, ...options });
+  return { pool, path: pathname + search };
+}
+
 /** Posts `body` once, with no retry of its own; what isn't over after `budgetMs` is given up. Never throws. */
 export function postJson(
-  dispatcher: Dispatcher,
-  url: string,
+  { pool, path }: Endpoint,
   body: unknown,
   headers: Record<string, string>,
   budgetMs: number,
 ): Promise<Delivery> {
-  const { origin, pathname, search } = new URL(url);
   const deadline = performance.now() + budgetMs;
   return new Promise((resolve) => {
     let request: Dispatcher.DispatchController | undefined;
@@ -59,10 +70,9 @@ export function postJson(
       const text = Buffer.concat(chunks).subarray(0, maxBodyBytes).toString();
       end({ result: "answered", answer: { ...answer, body: redactBody(text) } });
     };
-    dispatcher.dispatch(
+    pool.dispatch(
       {
-        origin,
-        path: pathname + search,
+        path,
         method: "POST",
         headers: { "content-type": "application/json", accept: "application/json", ...headers },
         body: JSON.stringify(body),

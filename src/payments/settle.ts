@@ -1,12 +1,11 @@
 // The reconciler: gives back every charge that no order came of, and sends every refund until it is through.
 import type { Logger } from "pino";
-import { Agent } from "undici";
 import type { Settings } from "../config.ts";
 import type { Pool } from "../db.ts";
 import { insertEvent } from "../events/queries.ts";
 import { refunds as refundsTried } from "../ops/metrics.ts";
 import { findOrder, lockOrder } from "../orders/queries.ts";
-import { type Delivery, isSuccess, postJson } from "./post-json.ts";
+import { type Delivery, type Endpoint, isSuccess, openEndpoint, postJson } from "./post-json.ts";
 import {
   balancePayment,
   claimOverduePayments,
@@ -36,16 +35,16 @@ export function startSettling(
   { paymentRefundUrl, paymentTimeoutMs }: Pick<Settings, "paymentRefundUrl" | "paymentTimeoutMs">,
   log: Logger,
 ) {
-  const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
+  const endpoint = paymentRefundUrl ? openEndpoint(paymentRefundUrl) : undefined;
   const quietSeconds = paymentTimeoutMs / 1000 + commitMarginSeconds;
   let stopped = false;
   let wake = () => {};
 
   async function send(refund: RefundToSend) {
     const { id, payment_id, order_id, amount_cents, age } = refund;
-    const delivery = paymentRefundUrl ? await ask(paymentRefundUrl, refund) : noEndpoint;
+    const delivery = endpoint ? await ask(endpoint, refund) : noEndpoint;
     const response = delivery.result === "answered" ? delivery.answer : { error: delivery.error };
-    const verdict = paymentRefundUrl ? judge(delivery, age) : "due";
+    const verdict = endpoint ? judge(delivery, age) : "due";
     log.info({ refund_id: id, payment_id, order_id, verdict, response }, "refund");
     refundsTried.inc({ outcome: verdict });
     if (verdict === "again") return postponeRefund(sql, id, pauseSeconds(age), response);
@@ -64,8 +63,8 @@ export function startSettling(
     });
   }
 
-  const ask = (url: string, { id, payment_id, amount_cents }: RefundToSend) =>
-    postJson(agent, url, { payment_id, value: amount_cents }, { "idempotency-key": id }, refundTimeoutMs);
+  const ask = (endpoint: Endpoint, { id, payment_id, amount_cents }: RefundToSend) =>
+    postJson(endpoint, { payment_id, value: amount_cents }, { "idempotency-key": id }, refundTimeoutMs);
 
   async function round() {
     for (const payment of await claimOverduePayments(sql, quietSeconds))
@@ -107,7 +106,7 @@ export function startSettling(
       stopped = true;
       wake();
       await settled;
-      await agent.close();
+      await endpoint?.pool.close();
     },
   };
 }

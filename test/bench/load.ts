@@ -9,9 +9,11 @@ export interface Answer {
   body: () => string;
 }
 
+const nothing: Buffer = Buffer.alloc(0);
+
 /** One keep-alive connection, with one request at a time. */
 export class Connection {
-  private received: Buffer = Buffer.alloc(0);
+  private received = nothing;
   private sentAt = 0;
   private settle: ((answer: Answer) => void) | undefined;
   private fail: ((error: Error) => void) | undefined;
@@ -45,7 +47,7 @@ export class Connection {
       return;
     }
     if (Number.isNaN(length)) throw new Error(`an answer without a length:\n${head}`);
-    this.received = Buffer.alloc(0);
+    this.received = nothing;
     const ms = performance.now() - this.sentAt;
     this.settle!({ status, ms, head, body: () => all.toString("utf8", headEnd + 4) });
   }

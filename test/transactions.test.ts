@@ -15,6 +15,7 @@ beforeAll(async () => {
 beforeEach(() => sql`truncate notes`);
 afterAll(() => sql.end());
 
+const backend = async () => (await sql`select pg_backend_pid() as pid`)[0]!.pid;
 const notes = async () => (await sql`select text from notes order by text`).map(({ text }) => text);
 
 test("the last statement is committed with what came before it", async () => {
@@ -29,6 +30,7 @@ test("the last statement is committed with what came before it", async () => {
 });
 
 test("when the last statement fails, all is rolled back, and the connection is good for the next one", async () => {
+  const before = await backend();
   const failing = sql.begin(async (tx) => {
     await tx`insert into notes values ('a')`;
     last(tx);
@@ -38,6 +40,7 @@ test("when the last statement fails, all is rolled back, and the connection is g
   expect(await notes()).toEqual([]);
   await sql.begin((tx) => tx`insert into notes values ('c')`);
   expect(await notes()).toEqual(["c"]);
+  expect(await backend()).toBe(before);
 });
 
 test("what comes after the last statement is refused, and runs in nobody's transaction", async () => {
@@ -82,8 +85,53 @@ test("throwing after the last statement was committed takes nothing back, and no
   expect(await notes()).toEqual(["a", "other"]);
 });
 
-test("one of a read and a last write takes two packets", async () => {
+test("when one of those that are asked for together fails, they all do, and the connection is good for the next one", async () => {
+  const settled: PromiseSettledResult<unknown>[] = [];
+  const ask = () =>
+    sql.begin(async (tx) => {
+      settled.push(
+        ...(await Promise.allSettled([
+          tx`insert into notes values ('a')`,
+          tx`insert into notes values ('far too long')`,
+          // The first time it has to be described, which PostgreSQL passes over too.
+          tx`insert into notes values (${"c"})`,
+        ])),
+      );
+    });
+  for (let round = 0; round < 2; round++) {
+    await expect(ask()).rejects.toMatchObject({ constraint_name: "notes_are_short" });
+    await sql.begin((tx) => tx`insert into notes values ('d')`);
+  }
+  expect(settled.map(({ status }) => status)).toEqual(
+    Array(2).fill(["fulfilled", "rejected", "rejected"]).flat(),
+  );
+  expect(await notes()).toEqual(["d", "d"]);
+});
+
+test("a statement whose table has changed fails once at most", async () => {
+  await sql`create table changing (a int)`;
+  const read = () => sql.begin((tx) => Promise.all([tx`select * from changing`, tx`select ${1}::int`]));
+  await read();
+  await sql`alter table changing add column b int`;
+  await read().catch(() => {});
+  await read();
+  await sql`insert into changing values (1, 2)`;
+  expect((await read())[0]).toEqual([{ a: 1, b: 2 }]);
+});
+
+test("a template says something else with another fragment, or a value, in the same place", async () => {
+  const read = (part: unknown) => sql`select ${part as string} as it`;
+  for (let round = 0; round < 2; round++) {
+    expect(await read(sql`${"x"}::text`)).toEqual([{ it: "x" }]);
+    expect(await read(sql`length(${"xyz"})`)).toEqual([{ it: 3 }]);
+    expect(await read("y")).toEqual([{ it: "y" }]);
+    expect(await read(true)).toEqual([{ it: true }]);
+  }
+});
+
+test("one of two reads and a last write takes two packets, and two answers", async () => {
   const packets: number[] = [];
+  let answers = 0;
   const { hostname, port } = new URL(url);
   const sockets: Socket[] = [];
   const proxy = createServer((client) => {
@@ -93,7 +141,16 @@ test("one of a read and a last write takes two packets", async () => {
       packets.push(chunk.length);
       server.write(chunk);
     });
-    server.pipe(client);
+    let received = Buffer.alloc(0);
+    server.on("data", (chunk) => {
+      client.write(chunk);
+      received = Buffer.concat([received, chunk]);
+      // A letter, four bytes of length, and the rest; Z: ready for the next query.
+      for (; received.length > 4; received = received.subarray(1 + received.readUInt32BE(1))) {
+        if (received.length < 1 + received.readUInt32BE(1)) break;
+        if (received[0] === "Z".charCodeAt(0)) answers++;
+      }
+    });
   }).listen(0, "127.0.0.1");
   await new Promise((resolve) => proxy.once("listening", resolve));
   const through = new URL(url);
@@ -113,7 +170,9 @@ test("one of a read and a last write takes two packets", async () => {
   // The first time statements are described too.
   await transaction();
   packets.length = 0;
+  answers = 0;
   await transaction();
   expect(packets).toHaveLength(2);
+  expect(answers).toBe(2);
   expect(await notes()).toEqual(["y", "y"]);
 });

@@ -21,7 +21,7 @@ await runProcess(async ({ settings: given, log, stack }) => {
   stack.defer(() => sql.end({ timeout: 5 }));
   if (sandbox && (await isEmpty(sql))) await seed(sql);
 
-  const counter = openCounter(settings);
+  const counter = openCounter(settings, log);
   stack.defer(counter.close);
 
   const redis = settings.redisUrl ? openRedis(settings.redisUrl, log) : undefined;

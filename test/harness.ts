@@ -62,8 +62,8 @@ export async function openShop({
     ...env,
   }) as Parameters<typeof openCounter>[0];
   const sql = openPool(databaseUrl, { name: "api", max: settings.databasePoolMax });
-  const counter = openCounter(settings);
   const log = pino({ level: settings.logLevel });
+  const counter = openCounter(settings, log);
   const redis = settings.redisUrl ? openRedis(settings.redisUrl, log) : undefined;
   const menu = openMenu({ ...settings, databaseUrl: options.listenUrl ?? databaseUrl }, sql, log, redis);
   const app = await buildApp({ settings, sql, counter, menu, redis, log });

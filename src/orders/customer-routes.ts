@@ -45,7 +45,7 @@ export const customerOrderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }
         customerId: user_id,
         order: request.body,
         items: cartStore(user_id),
-        log: request.log,
+        requestId: request.id,
       });
       if (replayed) return reply.header("idempotent-replayed", "true").send(order);
       return reply.code(201).header("location", `${app.settings.apiPrefix}/orders/${order.id}`).send(order);

@@ -45,7 +45,8 @@ export interface Placement extends PlacementKey {
   customerId: string;
   order: Omit<OrderInput, "items">;
   items: OrderLineInput[] | LineStore;
-  log: FastifyBaseLogger;
+  /** Named by what the log says of the charge. */
+  requestId: string;
 }
 
 /** Where the lines of a placement come from, if not with the request: a cart. */
@@ -68,7 +69,7 @@ export async function placeOrder(
   counter: Counter,
   placement: Placement,
 ): Promise<{ order: Order; replayed: boolean }> {
-  const { customerId, order: request, items: source, keyHash, requestHash, log } = placement;
+  const { customerId, order: request, items: source, keyHash, requestHash, requestId } = placement;
   checkPlacement(request);
 
   const placed = await counter.admission.run(() =>
@@ -110,7 +111,7 @@ export async function placeOrder(
         request_hash: requestHash,
       };
       const response =
-        total === 0 ? null : await chargeCustomer(counter, payment, { again: unsettled !== null, log });
+        total === 0 ? null : await chargeCustomer(counter, payment, { again: unsettled !== null, requestId });
 
       // 4. Insert and commit, in one packet unless a cart is to be emptied between them.
       if (!store) last(tx);
@@ -153,7 +154,10 @@ const twinInFlight = () =>
 const ledgerWriters = 2;
 
 /** Opens what placing needs: its own connections and the payment provider. Its end waits for placements to finish. */
-export function openCounter(settings: CompleteSettings): Counter & { close: () => Promise<void> } {
+export function openCounter(
+  settings: CompleteSettings,
+  log: FastifyBaseLogger,
+): Counter & { close: () => Promise<void> } {
   const { databaseUrl, checkoutConcurrency, paymentServiceUrl, paymentTimeoutMs } = settings;
   const checkout = openPool(databaseUrl, {
     name: "checkout",
@@ -171,6 +175,7 @@ export function openCounter(settings: CompleteSettings): Counter & { close: () =
     ledger: openLedger(ledger, ledgerWriters),
     provider,
     breaker: createBreaker(),
+    log,
     admission: createAdmission(checkoutConcurrency),
     async close() {
       await Promise.all([checkout.end({ timeout: 5 }), ledger.end({ timeout: 5 }), provider.close()]);

@@ -41,7 +41,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
         customerId: request.user.id,
         order: request.body,
         items: request.body.items,
-        log: request.log,
+        requestId: request.id,
       });
       if (replayed) return reply.header("idempotent-replayed", "true").send(order);
       return reply.code(201).header("location", `${app.settings.apiPrefix}/orders/${order.id}`).send(order);

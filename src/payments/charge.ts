@@ -11,6 +11,7 @@ export interface Till {
   ledger: Ledger;
   provider: PaymentClient;
   breaker: Breaker;
+  log: FastifyBaseLogger;
 }
 
 /**
@@ -22,7 +23,7 @@ export interface Till {
 export async function chargeCustomer(
   till: Till,
   payment: NewPayment,
-  { again, log }: { again: boolean; log: FastifyBaseLogger },
+  { again, requestId: request_id }: { again: boolean; requestId: string },
 ): Promise<ProviderResponse> {
   const pass = till.breaker.enter();
   const started = performance.now();
@@ -39,15 +40,16 @@ export async function chargeCustomer(
   const ms = Math.round(performance.now() - started);
   payments.inc({ outcome });
   paymentDuration.observe(ms / 1_000);
-  log.info({ payment_id: payment.id, amount_cents: payment.amount_cents, outcome, response, ms }, "charge");
+  const { id: payment_id, amount_cents } = payment;
+  till.log.info({ request_id, payment_id, amount_cents, outcome, response, ms }, "charge");
   if (outcome === "succeeded" || charge.declined) pass.answered();
   else pass.failed();
   if (outcome === "succeeded") return response;
 
   await markPaymentUnpaid(till.ledger.sql, payment.id, outcome, response).catch((error) =>
     // The customer's answer is true all the same; the row stays pending, and pending rows are settled.
-    log.error(
-      { err: error, payment_id: payment.id, outcome },
+    till.log.error(
+      { err: error, request_id, payment_id, outcome },
       "the ledger did not take the outcome of a charge",
     ),
   );

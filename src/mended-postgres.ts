@@ -334,9 +334,23 @@ export function handleValue(`,
     [`let savepoints = 0`, `let lost = null, began, own, commit = null, savepoints = 0`],
     [
       `await sql.unsafe('begin ' + options.replace(/[^a-z ]/ig, ''), [], { onexecute }).execute()`,
-      `const begin = sql.unsafe('begin ' + options.replace(/[^a-z ]/ig, ''), [], { onexecute, prepare: true, simple: false }).execute()
-      begin.catch(e => lost = lost || e)
-      await Promise.race([new Promise(resolve => began = resolve), begin])`,
+      `await new Promise((resolve, reject) => {
+        began = resolve
+        handler(plain('begin ' + options.replace(/[^a-z ]/ig, ''), {
+          onexecute,
+          resolve() {},
+          reject(e) { reject(lost = lost || e) }
+        }))
+      })`,
+    ],
+    [
+      `async function end(`,
+      // As little of a query as the driver asks for: nobody reads what it gives.
+      `function plain(text, { onexecute, resolve, reject }) {
+    return { strings: [text], args: [], options: { prepare: true, onexecute }, origin: '', resolve, reject }
+  }
+
+  async function end(`,
     ],
     [
       `connection = c
@@ -414,8 +428,13 @@ export function handleValue(`,
           : c.execute(q) || move(c, full)`,
       `? queries.push(q)
           : c.execute(q) || move(c, full)
-        if (sql.last && !commit)
-          commit = sql\`commit\`.execute()`,
+        if (sql.last && !commit) {
+          commit = new Promise((resolve, reject) => {
+            const q = plain('commit', { resolve, reject })
+            c.queue === full ? queries.push(q) : c.execute(q)
+          })
+          commit.catch(() => {})
+        }`,
     ],
   ],
 };

@@ -150,15 +150,20 @@ export function findWording(q, parameters, types, options, wording = wordings) {
     } else if (arg instanceof Builder || arg instanceof Identifier || (arg && arg[0] instanceof Query)) {
       return
     } else {
-      handleValue(arg, parameters, types, options)
-      wording = wording.to(types[types.length - 1])
+      const count = addValue(arg, parameters, types, options)
+      wording = wording.to(types[count - 1])
     }
   }
   return wording
 }
 
-export function handleValue(`,
+export function handleValue(x, parameters, types, options) {
+  return '$' + addValue(x, parameters, types, options)
+}
+
+function addValue(`,
     ],
+    [`return '$' + (types.push(`, `return (types.push(`],
   ],
   "/postgres/src/result.js": [
     // Each query has two, and to define properties one by one took longer than all else of making them.

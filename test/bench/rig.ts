@@ -68,16 +68,13 @@ export async function startScript(
   return { port: Number(line), process: child };
 }
 
-/** Starts the service on a database and waits until it is ready; gives its port too, and how long it took. */
-export async function startService(databaseUrl: string, providerPort: number, env: NodeJS.ProcessEnv = {}) {
-  const port = await freePort();
-  const started = performance.now();
-  const service = spawn(process.execPath, ["src/main.ts"], {
+/** Starts one of the service's programs with the settings of production. */
+function startProgram(file: string, databaseUrl: string, providerPort: number, env: NodeJS.ProcessEnv) {
+  const program = spawn(process.execPath, [file], {
     env: {
       PATH: process.env.PATH,
       NODE_ENV: "production",
       HOST: "127.0.0.1",
-      PORT: `${port}`,
       JWT_SECRET_KEY: secret,
       DATABASE_URL: databaseUrl,
       PAYMENT_SERVICE_URL: `http://127.0.0.1:${providerPort}/payments`,
@@ -91,7 +88,15 @@ export async function startService(databaseUrl: string, providerPort: number, en
     // The log is written, and read by nobody.
     stdio: ["ignore", "ignore", "inherit"],
   });
-  process.once("exit", () => service.kill());
+  process.once("exit", () => program.kill());
+  return program;
+}
+
+/** Starts an instance on a database and waits until it is ready; gives its port too, and how long it took. */
+export async function startService(databaseUrl: string, providerPort: number, env: NodeJS.ProcessEnv = {}) {
+  const port = await freePort();
+  const started = performance.now();
+  const service = startProgram("src/main.ts", databaseUrl, providerPort, { PORT: `${port}`, ...env });
   let ended = false;
   service.once("exit", () => {
     ended = true;
@@ -108,10 +113,12 @@ export async function startService(databaseUrl: string, providerPort: number, en
   return { port, process: service, startedIn: performance.now() - started };
 }
 
+/** An instance and a worker, each a process, as compose.yaml has them; only the instance if `env` says what WORKER is. */
 export async function startRig(env: NodeJS.ProcessEnv = {}, provider: string[] = []): Promise<Rig> {
   const database = await startDatabase();
   const payments = await startScript("provider.ts", ...provider);
-  const service = await startService(database.url, payments.port, env);
+  const worker = env.WORKER ? undefined : startProgram("src/worker.ts", database.url, payments.port, env);
+  const service = await startService(database.url, payments.port, { WORKER: "off", ...env });
   const sign = (sub: string, role: string) => signTestToken({ sub, role, jti: "bench" }, secret);
   const staff = await database.sql<{ id: string; role: string }[]>`select id, role from users`;
   return {
@@ -128,8 +135,11 @@ export async function startRig(env: NodeJS.ProcessEnv = {}, provider: string[] =
       return ids.map((id) => ({ id, token: sign(id, "customer") }));
     },
     close: async () => {
-      service.process.kill();
-      await once(service.process, "exit");
+      for (const program of [service.process, worker]) {
+        if (!program) continue;
+        program.kill();
+        await once(program, "exit");
+      }
       payments.process.kill();
       await database.close();
     },

@@ -12,7 +12,7 @@ const requests = 100_000;
 const memory = (pid: number) =>
   Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) / 1_024;
 
-const rig = await startRig();
+const rig = await startRig({ WORKER: "inline" });
 const atRest = memory(rig.service.pid!);
 const [customer] = await rig.customers(1);
 const kinds = [

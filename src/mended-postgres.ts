@@ -1,4 +1,4 @@
-// The driver, postgres.js 3.4.9, with two faults of its own mended as it is loaded, and made quicker.
+// The driver, postgres.js 3.4.9, with three faults of its own mended as it is loaded, and made quicker.
 //
 // The first fault: when the server cuts a connection (a terminated backend, a restart), the driver forgets the socket but
 // lets whoever holds a transaction on that connection go on using it. What follows is one of these:
@@ -15,6 +15,10 @@
 // The second fault: a queue that is never empty, as that of the connections of a pool with some to spare, keeps a place
 // for all that was ever taken from it, and looks through all of them: each query takes longer than the one before. The
 // mend: what is taken leaves.
+//
+// The third fault: a statement that can't be written, as one with an undefined value, stays in the queue of its connection
+// if others are under way, one of which is rejected in its place; the connection waits for its answer for ever. The mend:
+// it is rejected itself, and leaves.
 //
 // Quicker:
 //  - `begin` travels with what follows it, and `commit` with the statement before it, where `last` has told that it is the
@@ -267,6 +271,17 @@ function addValue(`,
       `q.signature = q.prepare && (wording ? wording.signature : types + string)`,
     ],
     [`, final = null\n\n  const connection`, `, final = null\n    , latest = null\n\n  const connection`],
+    [
+      `sent.length === 0 && write(Sync)
+      errored(error)`,
+      `if (query !== q) {
+        sent.pop()
+        queryError(q, error)
+        return true
+      }
+      write(Sync)
+      errored(error)`,
+    ],
     [
       `return write(toBuffer(q))`,
       `const message = toBuffer(q)

@@ -108,6 +108,30 @@ test("when one of those that are asked for together fails, they all do, and the 
   expect(await notes()).toEqual(["d", "d"]);
 });
 
+test("a statement that can't be written is rejected itself, and nobody waits for its answer", async () => {
+  const before = await backend();
+  const settled: PromiseSettledResult<unknown>[] = [];
+  const failing = sql.begin(async (tx) => {
+    settled.push(
+      ...(await Promise.allSettled([
+        tx`select 1 as n`,
+        tx`select ${undefined as unknown as string}::text`,
+        tx`select 3 as n`,
+      ])),
+    );
+  });
+  await expect(failing).rejects.toMatchObject({ code: "UNDEFINED_VALUE" });
+  expect(settled).toMatchObject([
+    { value: [{ n: 1 }] },
+    { reason: { code: "UNDEFINED_VALUE" } },
+    { value: [{ n: 3 }] },
+  ]);
+  await expect(sql`select ${undefined as unknown as string}`).rejects.toMatchObject({
+    code: "UNDEFINED_VALUE",
+  });
+  expect(await backend()).toBe(before);
+});
+
 test("a statement whose table has changed fails once at most", async () => {
   await sql`create table changing (a int)`;
   const read = () => sql.begin((tx) => Promise.all([tx`select * from changing`, tx`select ${1}::int`]));

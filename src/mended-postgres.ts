@@ -208,6 +208,7 @@ function addValue(`,
 
   reject(x) {
     this.active = false
+    this.rejected = true
     this.settle.reject(x)
   }
 
@@ -443,6 +444,7 @@ function addValue(`,
         if (lost || (commit && q !== commit))
           return q.reject(lost || Errors.generic('TRANSACTION_ENDED', 'The transaction has ended'))`,
     ],
+    // The last statement may have failed here, of which PostgreSQL knows nothing, before its turn to commit comes.
     [
       `? queries.push(q)
           : c.execute(q) || move(c, full)`,
@@ -450,8 +452,9 @@ function addValue(`,
           : c.execute(q) || move(c, full)
         if (sql.last && !commit) {
           commit = new Promise((resolve, reject) => {
-            const q = plain('commit', { resolve, reject })
-            c.queue === full ? queries.push(q) : c.execute(q)
+            const end = plain('commit', { resolve, reject })
+            Object.defineProperty(end, 'strings', { get: () => [q.rejected ? 'rollback' : 'commit'] })
+            c.queue === full ? queries.push(end) : c.execute(end)
           })
           commit.catch(() => {})
         }`,

@@ -132,6 +132,22 @@ test("a statement that can't be written is rejected itself, and nobody waits for
   expect(await backend()).toBe(before);
 });
 
+test("when the last statement can't be written, what came before it isn't committed", async () => {
+  const before = await backend();
+  const failing = (value: string | undefined) =>
+    sql.begin(async (tx) => {
+      await tx`insert into notes values ('a')`;
+      last(tx);
+      await tx`select ${value as string}::timestamptz`;
+    });
+  await expect(failing(undefined)).rejects.toMatchObject({ code: "UNDEFINED_VALUE" });
+  // The first time it is known to be a time when PostgreSQL has told, after that at once.
+  for (let round = 0; round < 2; round++)
+    await expect(failing("nonsense+01:00")).rejects.toThrow("Invalid time value");
+  expect(await notes()).toEqual([]);
+  expect(await backend()).toBe(before);
+});
+
 test("a statement whose table has changed fails once at most", async () => {
   await sql`create table changing (a int)`;
   const read = () => sql.begin((tx) => Promise.all([tx`select * from changing`, tx`select ${1}::int`]));

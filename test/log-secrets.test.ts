@@ -149,4 +149,4 @@ test("the log at debug level holds no secret of anybody", async () => {
       : output.includes(secrets[name]!) || output.includes(encodeURIComponent(secrets[name]!)),
   );
   expect(told).toEqual([]);
-}, 40_000);
+});

@@ -8,9 +8,10 @@ export default defineConfig({
     globalSetup: "test/global-setup.ts",
     reporters: ["default", tally],
     pool: "forks",
-    maxWorkers: 2,
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    // One more than the cores of a small machine: a good part of what the tests do is to wait.
+    maxWorkers: 3,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     coverage: {
       provider: "v8",
       include: ["src/**/*.ts"],

@@ -69,7 +69,7 @@ describe.skipIf(noBrowser).each([
     expect(shop.provider.callsTo("/refunds").map(({ body }) => body.value)).toEqual([350, 120]);
     expect([...counter.complaints, ...manager.complaints]).toEqual([]);
     // All of it in one piece: several times a test's usual work.
-  }, 60_000);
+  });
 });
 
 /** An order arrives by the API and is tapped to its end at the counter; the manager's page shows each step. */

@@ -38,4 +38,4 @@ test("a generated TypeScript client compiles strictly, and orders with it", asyn
     told: `it costs ${order!.total_cents} now`,
   });
   expect(shop.provider.callsTo("/payments")).toHaveLength(1);
-}, 60_000);
+});

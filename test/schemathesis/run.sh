@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs schemathesis as a manager and as a customer, each against a shop of its own that has just been opened. Needs
+# Runs schemathesis as a manager and as a customer at once, each against a shop of its own that has just been opened. Needs
 # python3 with venv; SCHEMATHESIS_SECONDS is how long each goes on. Prints a line for each, and all that the tool says if
 # it finds something.
 set -euo pipefail
@@ -14,17 +14,17 @@ if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
   cp "$here/requirements.txt" "$venv/installed.txt"
 fi
 
-folder=
-shop=
-close_shop() {
-  if [ -n "$shop" ]; then kill "$shop" 2>/dev/null && wait "$shop" || true; fi
-  if [ -n "$folder" ]; then rm -rf "$folder"; fi
-  shop= folder=
-}
-trap close_shop EXIT
-
-for user in manager customer; do
+# In a process of its own, which ends with its shop.
+run_as() (
+  user=$1
   folder=$(mktemp -d)
+  shop=
+  close_shop() {
+    if [ -n "$shop" ]; then kill "$shop" 2>/dev/null && wait "$shop" || true; fi
+    rm -rf "$folder"
+  }
+  trap close_shop EXIT
+
   ln -s "$project/package.json" "$project/node_modules" "$project/src" "$folder"
   (cd "$folder" && PORT=0 RATE_LIMIT_MAX=0 PAYMENT_TIMEOUT_MS=1000 exec npm start --silent >log 2>&1) &
   shop=$!
@@ -46,5 +46,14 @@ for user in manager customer; do
   cases=$(sed -n 's/^ *\([0-9]*\) generated.*/\1/p' "$folder/report")
   operations=$(sed -n 's/^ *Tested: \([0-9]*\).*/\1/p' "$folder/report")
   echo "schemathesis as a $user: $cases cases, $operations operations, $seconds s"
-  close_shop
-done
+)
+
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+run_as manager &
+manager=$!
+run_as customer &
+customer=$!
+status=0
+wait "$manager" || status=1
+wait "$customer" || status=1
+exit $status

@@ -97,7 +97,7 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   // An expectation that nobody meets is ignored; Node's own refusal has no body.
   app.server.on("checkExpectation", app.routing);
   makeLogsLate(app.log);
-  tellOfAnswers(app);
+  tellOfAnswers(app, log);
   readJson(app);
   shapeErrors(app);
 
@@ -158,22 +158,27 @@ function makeLogsLate(log: FastifyBaseLogger) {
   log.child = (...bindings) => new Proxy({ make: () => child(...bindings) }, late) as never;
 }
 
-/** Logs and counts each answer. What its route is called each route is told once: Fastify would look it up each time. */
-function tellOfAnswers(app: FastifyInstance) {
+/**
+ * Logs and counts each answer. What its route is called each route is told once, for Fastify would look it up each time,
+ * and each has a log of its own, which has written that once.
+ */
+function tellOfAnswers(app: FastifyInstance, log: FastifyBaseLogger) {
   const tellOf =
-    (route: string | undefined): onResponseHookHandler =>
-    ({ id, method, url, user }, { statusCode: status, elapsedTime }, done) => {
+    (method: string, route: string | undefined, own: FastifyBaseLogger): onResponseHookHandler =>
+    ({ id, user }, { statusCode: status, elapsedTime }, done) => {
       countAnswer(method, route, status, elapsedTime);
-      const ms = Math.round(elapsedTime);
-      app.log.info({ request_id: id, method, route: route ?? url, status, ms, user_id: user?.id }, "request");
+      own.info({ request_id: id, status, ms: Math.round(elapsedTime), user_id: user?.id }, "request");
       done();
     };
   app.addHook("onRoute", (route) => {
-    route.onResponse = [tellOf(route.url), ...[route.onResponse ?? []].flat()];
+    const { method, url } = route as { method: string; url: string };
+    const tell = tellOf(method, url, log.child({ method, route: url }));
+    route.onResponse = [tell, ...[route.onResponse ?? []].flat()];
   });
-  const tellOfUnknown = tellOf(undefined);
   app.addHook("onResponse", function (request, reply, done) {
-    if (request.is404) tellOfUnknown.call(this, request, reply, done);
+    const { method, url } = request;
+    if (request.is404)
+      tellOf(method, undefined, log.child({ method, route: url })).call(this, request, reply, done);
     else done();
   });
 }

@@ -43,6 +43,8 @@ export interface ShopOptions {
   databaseUrl?: string;
   /** Where the menu listens, if not there. */
   listenUrl?: string;
+  /** Takes the lines of the log, whose level is LOG_LEVEL. */
+  write?: (line: string) => void;
 }
 
 /** Opens a shop on a database of its own, at the schema's latest and empty. */
@@ -62,7 +64,8 @@ export async function openShop({
     ...env,
   }) as Parameters<typeof openCounter>[0];
   const sql = openPool(databaseUrl, { name: "api", max: settings.databasePoolMax });
-  const log = pino({ level: settings.logLevel });
+  const level = settings.logLevel;
+  const log = options.write ? pino({ level }, { write: options.write }) : pino({ level });
   const counter = openCounter(settings, log);
   const redis = settings.redisUrl ? openRedis(settings.redisUrl, log) : undefined;
   const menu = openMenu({ ...settings, databaseUrl: options.listenUrl ?? databaseUrl }, sql, log, redis);

@@ -1,5 +1,6 @@
 // What holds for every request, whatever it asks for.
 import { connect } from "node:net";
+import { hostname } from "node:os";
 import type { Response } from "light-my-request";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { buildApp } from "../src/app.ts";
@@ -203,6 +204,31 @@ describe("X-Request-Id", () => {
     const made = [await ask(undefined), await ask(undefined)].map(({ headers }) => headers["x-request-id"]);
     expect(new Set(made).size).toBe(2);
     for (const id of made) expect(id).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  test("is in the one line that the log has of each answer, with the route's template", async () => {
+    const lines: { msg: string }[] = [];
+    const other = await otherShop({
+      env: { LOG_LEVEL: "info" },
+      write: (line) => void lines.push(JSON.parse(line)),
+    });
+    const { id, call } = await other.as("customer");
+    const headers = { "x-request-id": "mine" };
+    await call("GET", `/orders/${crypto.randomUUID()}`, { headers });
+    await other.call("GET", "/menu", { headers });
+    await other.call("GET", "/users/me", { headers });
+    await other.call("PUT", "/menu?x=1", { headers });
+    await other.app.inject({ method: "HEAD", url: "/api/v1/menu", headers });
+    const told = { request_id: "mine", ms: expect.any(Number), level: 30, pid: process.pid };
+    expect(lines.filter(({ msg }) => msg === "request")).toEqual(
+      [
+        { method: "GET", route: "/api/v1/orders/:order_id", status: 404, user_id: id },
+        { method: "GET", route: "/api/v1/menu", status: 200 },
+        { method: "GET", route: "/api/v1/users/:user_id", status: 401 },
+        { method: "PUT", route: "/api/v1/menu?x=1", status: 404 },
+        { method: "HEAD", route: "/api/v1/menu", status: 200 },
+      ].map((line) => ({ ...line, ...told, msg: "request", time: expect.any(Number), hostname: hostname() })),
+    );
   });
 
   test("is replaced when it is too long, empty or not plain ASCII", async () => {

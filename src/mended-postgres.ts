@@ -357,7 +357,7 @@ function addValue(`,
       `await sql.unsafe('begin ' + options.replace(/[^a-z ]/ig, ''), [], { onexecute }).execute()`,
       `await new Promise((resolve, reject) => {
         began = resolve
-        handler(plain('begin ' + options.replace(/[^a-z ]/ig, ''), {
+        handler(new Plain('begin ' + options.replace(/[^a-z ]/ig, ''), {
           onexecute,
           resolve() {},
           reject(e) { reject(lost = lost || e) }
@@ -365,13 +365,28 @@ function addValue(`,
       })`,
     ],
     [
-      `async function end(`,
-      // As little of a query as the driver asks for: nobody reads what it gives.
-      `function plain(text, { onexecute, resolve, reject }) {
-    return { strings: [text], args: [], options: { prepare: true, onexecute }, origin: '', resolve, reject }
+      `function Postgres(a, b) {`,
+      // As little of a query as the driver asks for: nobody reads what it gives. A commit after a statement that failed here,
+      // of which PostgreSQL knows nothing, is a rollback. The getter is the class's: one for each object would give each a
+      // hidden class, which is old from birth and keeps all that the getter reaches until the old are collected.
+      `class Plain {
+  args = []
+  origin = ''
+
+  constructor(text, { onexecute, resolve, reject, after }) {
+    this.text = text
+    this.options = { prepare: true, onexecute }
+    this.resolve = resolve
+    this.reject = reject
+    this.after = after
   }
 
-  async function end(`,
+  get strings() {
+    return [this.after?.rejected ? 'rollback' : this.text]
+  }
+}
+
+function Postgres(a, b) {`,
     ],
     [
       `connection = c
@@ -444,7 +459,6 @@ function addValue(`,
         if (lost || (commit && q !== commit))
           return q.reject(lost || Errors.generic('TRANSACTION_ENDED', 'The transaction has ended'))`,
     ],
-    // The last statement may have failed here, of which PostgreSQL knows nothing, before its turn to commit comes.
     [
       `? queries.push(q)
           : c.execute(q) || move(c, full)`,
@@ -452,8 +466,7 @@ function addValue(`,
           : c.execute(q) || move(c, full)
         if (sql.last && !commit) {
           commit = new Promise((resolve, reject) => {
-            const end = plain('commit', { resolve, reject })
-            Object.defineProperty(end, 'strings', { get: () => [q.rejected ? 'rollback' : 'commit'] })
+            const end = new Plain('commit', { resolve, reject, after: q })
             c.queue === full ? queries.push(end) : c.execute(end)
           })
           commit.catch(() => {})

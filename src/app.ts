@@ -171,6 +171,7 @@ function tellOfAnswers(app: FastifyInstance, log: FastifyBaseLogger) {
       done();
     };
   app.addHook("onRoute", (route) => {
+    // None here is for several methods at once.
     const { method, url } = route as { method: string; url: string };
     const tell = tellOf(method, url, log.child({ method, route: url }));
     route.onResponse = [tell, ...[route.onResponse ?? []].flat()];

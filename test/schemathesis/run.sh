@@ -29,7 +29,7 @@ run_as() (
   (cd "$folder" && PORT=0 RATE_LIMIT_MAX=0 PAYMENT_TIMEOUT_MS=1000 exec npm start --silent >log 2>&1) &
   shop=$!
   for _ in $(seq 300); do
-    address=$(sed -n 's/.*Server listening at \(http[^"]*\).*/\1/p' "$folder/log" 2>/dev/null | head -1)
+    address=$(sed -n 's/.*Server listening at \(http[^"]*\).*/\1/p' "$folder/log" 2>/dev/null | head -1) || true
     [ -z "$address" ] || break
     sleep 0.1
   done

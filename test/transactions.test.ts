@@ -1,6 +1,8 @@
 // Transactions as the mended driver runs them: `begin` with the first statement, `commit` with the last.
 import { connect, createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
 import { last, openPool, type Pool } from "../src/db.ts";
 import { cloneDatabase } from "./harness.ts";
@@ -215,4 +217,28 @@ test("one of two reads and a last write takes two packets, and two answers", asy
   expect(packets).toHaveLength(2);
   expect(answers).toBe(2);
   expect(await notes()).toEqual(["y", "y"]);
+});
+
+test("nothing keeps what a transaction made once it is over, however rarely the old are collected", async () => {
+  setFlagsFromString("--expose-gc");
+  const gc = runInNewContext("gc") as (options?: { type: "minor" }) => void;
+  const old = () =>
+    getHeapSpaceStatistics()
+      .filter(({ space_name }) => !space_name.startsWith("new"))
+      .reduce((sum, { space_used_size }) => sum + space_used_size, 0);
+  const transactions = async (count: number) => {
+    for (let n = 0; n < count; n++) {
+      await sql.begin(async (tx) => {
+        last(tx);
+        await tx`insert into notes select left(${"x".repeat(30_000 + n)}, 1)`;
+      });
+      // What is reached from the old, dead or not, becomes old.
+      if (n % 20 === 19) gc({ type: "minor" });
+    }
+  };
+  await transactions(100);
+  gc();
+  const before = old();
+  await transactions(500);
+  expect(old() - before).toBeLessThan((500 * 30_000) / 4);
 });

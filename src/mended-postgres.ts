@@ -194,6 +194,14 @@ function addValue(`,
     ],
   ],
   "/postgres/src/query.js": [
+    // With a getter that has a computed name the class is a dictionary to V8, which compiles its constructor twenty times a
+    // second and throws the code away.
+    [
+      `static get [Symbol.species]() {
+    return Promise
+  }`,
+      `static [Symbol.species] = Promise`,
+    ],
     [
       `this.resolve = x => (this.active = false, resolve(x))
     this.reject = x => (this.active = false, reject(x))`,

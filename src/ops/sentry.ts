@@ -1,5 +1,5 @@
 // Failures of ours, told to Sentry. Loaded only where SENTRY_DSN is set.
-import * as Sentry from "@sentry/node";
+import * as Sentry from "@sentry/node-core/light";
 import type { FastifyInstance } from "fastify";
 import { version } from "../config.ts";
 import { statusOf, toApiError } from "../errors.ts";
@@ -19,7 +19,6 @@ export function reportFailures(app: FastifyInstance, dsn: string) {
     // Those that patch modules, collect what was logged or called, and decide when the process ends are not wanted.
     defaultIntegrations: false,
     integrations: [Sentry.linkedErrorsIntegration(), Sentry.dedupeIntegration()],
-    skipOpenTelemetrySetup: true,
     sendDefaultPii: false,
     serverName: "",
   });

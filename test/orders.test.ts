@@ -523,6 +523,33 @@ describe("what is refused", () => {
   });
 });
 
+describe("what the tables refuse, whoever writes them", () => {
+  test.each([
+    ["orders", "status = 'lost'"],
+    ["orders", "payment_status = 'unpaid'"],
+    ["orders", "total_cents = -1"],
+    ["order_items", "quantity = 0, total_cents = 0"],
+    ["order_items", "quantity = 101, total_cents = 101 * unit_price_cents"],
+    ["order_items", "unit_price_cents = -1, total_cents = -quantity"],
+    ["order_items", "total_cents = 1"],
+    ["payments", "status = 'paid'"],
+    ["payments", "amount_cents = -1"],
+    ["payments", "attempts = 0"],
+    ["payments", "order_id = null"],
+    ["payments", "status = 'failed'"],
+  ])("%s with %s", async (table, change) => {
+    const [customer, product] = [await shop.as("customer"), await makeProduct(shop.sql)];
+    const body = { items: [{ product_id: product.id, quantity: 2 }] };
+    expect((await customer.call("POST", "/orders", { body })).statusCode).toBe(201);
+    const before = await shop.sql.unsafe(`select * from ${table}`);
+    expect(before).toHaveLength(1);
+    await expect(shop.sql.unsafe(`update ${table} set ${change}`)).rejects.toMatchObject({
+      constraint_name: `${table}_are_sound`,
+    });
+    expect(await shop.sql.unsafe(`select * from ${table}`)).toEqual(before);
+  });
+});
+
 describe("reading orders", () => {
   test("an order is read by its owner and by staff; for others it isn't there", async () => {
     const [owner, other, barista, manager] = [

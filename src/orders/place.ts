@@ -14,7 +14,14 @@ import { type Admission, createAdmission } from "./admission.ts";
 import { checkPlacement, checkSchedule } from "./fulfillment.ts";
 import { lockNumber, type PlacementKey } from "./idempotency.ts";
 import { priceOrder } from "./pricing.ts";
-import { findOrder, findPlacementFacts, insertPaidOrder, tryLockKey } from "./queries.ts";
+import {
+  type EarlierTry,
+  findEarlierTry,
+  findOrder,
+  findPlacementFacts,
+  insertPaidOrder,
+  tryLockKey,
+} from "./queries.ts";
 import type { Order, OrderInput, OrderLineInput } from "./schemas.ts";
 
 /** The codes of a placement, beside those of its input. */
@@ -77,13 +84,14 @@ export async function placeOrder(
       // 1. Key, 2. Price: one packet. The statements run in this order and each sees what was committed before it,
       // so whoever gets the lock also sees the order of the one who had it.
       const store = Array.isArray(source) ? undefined : source;
-      const [claimed, { role, finished, unsettled, catalog_version }, items] = await Promise.all([
+      const [claimed, { role, tried_before, catalog_version }, items] = await Promise.all([
         !keyHash || tryLockKey(tx, lockNumber(customerId, keyHash)),
-        findPlacementFacts(tx, { customerId, keyHash }),
+        findPlacementFacts(tx, placement),
         Array.isArray(source) ? source : source.claim(tx),
       ]);
       if (!role) throw new ApiError("unauthorized", "This account is gone");
 
+      const { finished, unsettled } = tried_before ? await findEarlierTry(tx, placement) : firstTry;
       const asked = requestHash.toString("hex");
       if (finished) {
         if (finished.request_hash !== asked) throw keyReused();
@@ -139,6 +147,8 @@ export async function placeOrder(
   else ordersCreated.inc({ fulfillment: placed.order.fulfillment.type });
   return placed;
 }
+
+const firstTry: EarlierTry = { finished: null, unsettled: null };
 
 const productIds = (items: OrderLineInput[]) => [
   ...new Set(items.map((item) => item.product_id.toLowerCase())),

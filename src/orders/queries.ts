@@ -154,30 +154,57 @@ export async function tryLockKey(tx: Db, lockNumber: bigint): Promise<boolean> {
 export interface PlacementFacts {
   /** Null: the customer's account is gone. */
   role: Role | null;
-  /** What the key has made already, in its 24 hours; the hash in hexadecimal digits. */
-  finished: { order_id: string; request_hash: string } | null;
-  /** What an earlier try of the key left behind. */
-  unsettled: UnsettledPayment | null;
+  /** Whether an earlier try of the key left something behind: see `findEarlierTry`. */
+  tried_before: boolean;
   /** Another one after each change of the catalog. */
   catalog_version: string;
 }
 
-/** All of it in one statement, for a round trip costs more than any of them; without a key nothing is known of it. */
+/** The key of a placement; without one nothing is known of an earlier try. */
+interface CustomerKey {
+  customerId: string;
+  keyHash: Buffer | null;
+}
+
+/** All of it in one statement, for a round trip costs more than any of them. */
 export async function findPlacementFacts(
   tx: Db,
-  { customerId, keyHash }: { customerId: string; keyHash: Buffer | null },
+  { customerId, keyHash }: CustomerKey,
 ): Promise<PlacementFacts> {
   const [facts] = await tx<[PlacementFacts]>`
     select
       (${selectRole(tx, customerId)}) as role,
-      (
-        select json_build_object('order_id', order_id, 'request_hash', encode(request_hash, 'hex'))
-        from idempotency_keys
-        where customer_id = ${customerId} and key_hash = ${keyHash} and expires_at > now()
-      ) as finished,
-      (select row_to_json(payment) from (${selectUnsettledPayment(tx, customerId, keyHash)}) as payment) as unsettled,
+      exists (${selectFinishedKey(tx, customerId, keyHash)})
+        or exists (${selectUnsettledPayment(tx, customerId, keyHash)}) as tried_before,
       (select version from menu_version) as catalog_version`;
   return facts;
+}
+
+/** What an earlier try of a key left behind. */
+export interface EarlierTry {
+  /** What the key has made, in its 24 hours. */
+  finished: FinishedKey | null;
+  unsettled: UnsettledPayment | null;
+}
+
+interface FinishedKey {
+  order_id: string;
+  /** In hexadecimal digits. */
+  request_hash: string;
+}
+
+const selectFinishedKey = (sql: Db, customerId: string, keyHash: Buffer | null) => sql<FinishedKey[]>`
+  select order_id, encode(request_hash, 'hex') as request_hash
+  from idempotency_keys
+  where customer_id = ${customerId} and key_hash = ${keyHash} and expires_at > now()`;
+
+/** Both may be null: what was there a moment ago may be settled. */
+export async function findEarlierTry(tx: Db, { customerId, keyHash }: CustomerKey): Promise<EarlierTry> {
+  const [found] = await tx<[EarlierTry]>`
+    select
+      (select row_to_json(key) from (${selectFinishedKey(tx, customerId, keyHash)}) as key) as finished,
+      (select row_to_json(payment) from (${selectUnsettledPayment(tx, customerId, keyHash)}) as payment) as unsettled`;
+  return found;
 }
 
 export interface PaidOrder {

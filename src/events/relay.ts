@@ -37,6 +37,9 @@ import { openRedisSink } from "./redis-sink.ts";
 const batchSize = 500;
 /** How often the leader looks: one statement that touches an index of what waits. Twice the latency that it adds. */
 const roundMs = 25;
+/** The same after a round with more than so many: a round costs as much as some twenty events, and more share it. */
+const rushRoundMs = 50;
+const rushSize = 5;
 /** The same while nothing has happened for a while: a shop at night should cost next to nothing. */
 const idleRoundMs = 100;
 const idleAfterMs = 10_000;
@@ -94,11 +97,17 @@ export function startRelay(sql: Pool, settings: RelaySettings, log: Logger) {
         for (const delivery of deliveries) delivery.wake();
       }
       if (stamped === batchSize) continue;
-      const idle = performance.now() - lastStamped > idleAfterMs;
-      await sleep(leads ? (idle ? idleRoundMs : roundMs) : standbyMs, undefined, {
+      await sleep(pauseMs(stamped, performance.now() - lastStamped), undefined, {
         signal: stopping.signal,
       }).catch(() => {});
     }
+  }
+
+  /** After a round that stamped so many, or undefined if another leads. */
+  function pauseMs(stamped: number | undefined, quietMs: number) {
+    if (stamped === undefined) return standbyMs;
+    if (stamped > rushSize) return rushRoundMs;
+    return quietMs > idleAfterMs ? idleRoundMs : roundMs;
   }
 
   const working = work();

@@ -1,4 +1,4 @@
-// The driver, postgres.js 3.4.9, with three faults of its own mended as it is loaded, and made quicker.
+// The driver, postgres.js 3.4.9, with four faults of its own mended as it is loaded, and made quicker.
 //
 // The first fault: when the server cuts a connection (a terminated backend, a restart), the driver forgets the socket but
 // lets whoever holds a transaction on that connection go on using it. What follows is one of these:
@@ -19,6 +19,10 @@
 // The third fault: a statement that can't be written, as one with an undefined value, stays in the queue of its connection
 // if others are under way, one of which is rejected in its place; the connection waits for its answer for ever. The mend:
 // it is rejected itself, and leaves.
+//
+// The fourth fault: a statement whose table has changed since it was prepared is prepared anew while others are under way
+// on its connection; those are given its columns, it is given their rows, and the connection may wait for ever. The mend:
+// it is asked again as if for the first time, for which it has the connection to itself.
 //
 // Quicker:
 //  - `begin` travels with what follows it, and `commit` with the statement before it, where `last` has told that it is the
@@ -327,6 +331,14 @@ function addValue(`,
   }
 
   function ParseComplete() {`,
+    ],
+    // Asked again as if for the first time, unnamed: another connection may have prepared it for the old table too.
+    [
+      `q.retried = error
+    execute(q)`,
+      `q.retried = error
+    q.options = { ...q.options, prepare: false }
+    q.handler(q)`,
     ],
     // After an error PostgreSQL passes over all up to the next Sync: what was joined to what failed fails with it.
     [

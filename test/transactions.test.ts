@@ -161,6 +161,25 @@ test("a statement whose table has changed fails once at most", async () => {
   expect((await read())[0]).toEqual([{ a: 1, b: 2 }]);
 });
 
+test("of those that travel together, one whose table has changed gets its own answer, and so do the others", async () => {
+  const [one, other] = [openPool(url, { name: "one", max: 3 }), openPool(url, { name: "other", max: 1 })];
+  onTestFinished(async () => void (await Promise.all([one.end({ timeout: 1 }), other.end()])));
+  const ask = (i: number) =>
+    Promise.all([
+      one`select text from notes where text <> ${`${i}`}`,
+      one`select ${i}::int as i, ${i + 1}::int as j`,
+    ]);
+  await other`insert into notes values ('a')`;
+  const crowd = Array.from({ length: 12 }, (_, nth) => nth + 1);
+  await Promise.all(crowd.map(ask));
+  for (const type of ["varchar(30)", "text"]) {
+    await other.unsafe(`alter table notes alter column text type ${type}`);
+    const answers = await Promise.all(crowd.map(ask));
+    for (const [nth, answer] of answers.entries())
+      expect(answer).toEqual([[{ text: "a" }], [{ i: nth + 1, j: nth + 2 }]]);
+  }
+}, 10_000);
+
 test("a template says something else with another fragment, or a value, in the same place", async () => {
   const read = (part: unknown) => sql`select ${part as string} as it`;
   for (let round = 0; round < 2; round++) {

@@ -22,7 +22,9 @@
 //
 // The fourth fault: a statement whose table has changed since it was prepared is prepared anew while others are under way
 // on its connection; those are given its columns, it is given their rows, and the connection may wait for ever. The mend:
-// it is asked again as if for the first time, for which it has the connection to itself.
+// it is asked again as if for the first time, for which it has the connection to itself. And if it is the commit itself that
+// the server no longer knows, the transaction has failed: a commit that is asked for again is answered by a rollback, which
+// the driver takes for a commit. The mend: it is an error.
 //
 // Quicker:
 //  - `begin` travels with what follows it, and `commit` with the statement before it, where `last` has told that it is the
@@ -332,13 +334,14 @@ function addValue(`,
 
   function ParseComplete() {`,
     ],
-    // Asked again as if for the first time, unnamed: another connection may have prepared it for the old table too.
+    // Asked again as if for the first time, unnamed: another connection may have prepared it for the old table too. A `begin`
+    // has no values, so that nothing need be told of it first, and stays here.
     [
       `q.retried = error
     execute(q)`,
       `q.retried = error
     q.options = { ...q.options, prepare: false }
-    q.handler(q)`,
+    ;(q.handler || execute)(q)`,
     ],
     // After an error PostgreSQL passes over all up to the next Sync: what was joined to what failed fails with it.
     [
@@ -468,7 +471,14 @@ function Postgres(a, b) {`,
     }
   }`,
     ],
-    [`: await sql\`commit\``, `: await (commit || sql\`commit\`)`],
+    // PostgreSQL answers the commit of a transaction that has failed by a rollback, and by no error.
+    [
+      `: await sql\`commit\``,
+      `: await (commit || sql\`commit\`).then(({ command }) => {
+            if (command !== 'COMMIT')
+              throw Errors.generic('TRANSACTION_ROLLED_BACK', 'The transaction had failed, and was rolled back')
+          })`,
+    ],
     [
       `new Promise((_, reject) => connection.onclose = reject)`,
       `new Promise((_, reject) => connection.onclose = (e) => reject(lost = e))`,

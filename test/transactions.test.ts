@@ -180,6 +180,31 @@ test("of those that travel together, one whose table has changed gets its own an
   }
 }, 10_000);
 
+test("a transaction whose statements the server no longer knows is committed or fails, and says which", async () => {
+  const one = openPool(url, { name: "one", max: 1 });
+  onTestFinished(() => one.end({ timeout: 1 }));
+  // A begin that travels alone, and a commit that does or does not.
+  const write = (together: boolean) =>
+    one.begin(async (tx) => {
+      await sleep(5);
+      if (together) last(tx);
+      await tx`insert into notes values (${"a"})`;
+    });
+  let written = 0;
+  for (const together of [false, true, false, true]) {
+    await write(together);
+    written++;
+    await one.unsafe("deallocate all").simple();
+    for (let nth = 0; nth < 3; nth++)
+      written += await write(together)
+        .then(() => 1)
+        .catch(() => 0);
+    expect(await notes()).toHaveLength(written);
+    expect(await one`select ${1}::int as it`).toEqual([{ it: 1 }]);
+  }
+  expect(written).toBeGreaterThanOrEqual(8);
+}, 10_000);
+
 test("a template says something else with another fragment, or a value, in the same place", async () => {
   const read = (part: unknown) => sql`select ${part as string} as it`;
   for (let round = 0; round < 2; round++) {

@@ -55,14 +55,9 @@ alter table payments
 
 -- Those without an outcome are found by their status, for they are few.
 drop index payments_without_outcome;
--- A customer's, and a key's, are looked up only while they have no order.
-drop index payments_by_customer_and_key;
-create index payments_without_an_order on payments (customer_id, key_hash) where order_id is null;
 
 -- Down Migration
 
-drop index payments_without_an_order;
-create index payments_by_customer_and_key on payments (customer_id, key_hash);
 create index payments_without_outcome on payments (attempted_at) where status in ('pending', 'unknown');
 alter table payments
   drop constraint payments_are_sound,

@@ -245,9 +245,11 @@ describe.skipIf(noRedis)("with Redis", () => {
     await sleep(200);
     return shops as unknown as [TestShop, TestShop, ...TestShop[]];
   };
+  // An instance that the machine holds up for 200 ms goes on without Redis, as it should: then the test is another one.
+  const unlessHeldUp = { retry: 2 };
   const reloadsOf = (shops: TestShop[]) => shops.reduce((sum, { menu }) => sum + menu.counts.reloads, 0);
 
-  test("ten instances read PostgreSQL once per change", async () => {
+  test("ten instances read PostgreSQL once per change", unlessHeldUp, async () => {
     const shops = await openMany(10);
     const { id } = await makeProduct(shop.sql);
     await eventually(async () =>
@@ -262,7 +264,7 @@ describe.skipIf(noRedis)("with Redis", () => {
     }
   });
 
-  test("a copy that is written late is never taken for the new one", async () => {
+  test("a copy that is written late is never taken for the new one", unlessHeldUp, async () => {
     const [one, two] = await openMany(2);
     const { id } = await makeProduct(shop.sql, { name: "Old" });
     await eventually(async () => (await namesOn(one)).includes("Old"));
@@ -290,18 +292,22 @@ describe.skipIf(noRedis)("with Redis", () => {
     await eventually(() => available(one), 0.2);
   });
 
-  test("an instance that dies while it reads keeps the others waiting for a second at most", async () => {
-    const [one] = await openMany(1);
-    const { id } = await makeProduct(shop.sql);
-    const name = await rename(shop.sql, id);
-    await sleep(100);
-    const { version } = await findMenu(shop.sql);
-    await one.redis!.set(`ristretto:menu:USD:${version}:reader`, "somebody", "PX", 10_000);
-    one.menu.forget();
-    const began = Date.now();
-    expect(await namesOn(one)).toEqual([name]);
-    expect(Date.now() - began).toBeLessThan(1_500);
-  });
+  test(
+    "an instance that dies while it reads keeps the others waiting for a second at most",
+    unlessHeldUp,
+    async () => {
+      const [one] = await openMany(1);
+      const { id } = await makeProduct(shop.sql);
+      const name = await rename(shop.sql, id);
+      await sleep(100);
+      const { version } = await findMenu(shop.sql);
+      await one.redis!.set(`ristretto:menu:USD:${version}:reader`, "somebody", "PX", 10_000);
+      one.menu.forget();
+      const began = Date.now();
+      expect(await namesOn(one)).toEqual([name]);
+      expect(Date.now() - began).toBeLessThan(1_500);
+    },
+  );
 
   test("gone, hanging or back, the menu goes on", async () => {
     const shops = await openMany(2);

@@ -64,11 +64,12 @@ export function openPool(url: string, { name, max, ...options }: PoolOptions): P
     types: {
       date: {
         to: 1184,
-        from: [1082, 1114, 1184],
+        from: [1184],
         // RFC 3339 has offsets of up to a day, PostgreSQL of 15 hours.
         serialize: (value: string | Date) =>
           value instanceof Date || /[+-]\d\d:\d\d$/.test(value) ? new Date(value).toISOString() : value,
-        parse: (value: string) => new Date(value).toISOString(),
+        // "0049-01-01 00:00:00+00": as it comes JavaScript would take it for a day of 2049, and the year 21 for none.
+        parse: (value: string) => new Date(`${value.replace(" ", "T")}:00`).toISOString(),
       },
       uuids: {
         to: 2951,

@@ -44,6 +44,14 @@ test("times are taken in any offset that RFC 3339 has, and kept in UTC", async (
   });
 });
 
+test.each(["0001", "0021", "0049", "0099", "1999", "9999"])("the year %s stays that year", async (year) => {
+  const time = `${year}-03-22T11:36:13.020Z`;
+  const made = await manager.call("POST", "/admin/promotions", { body: { title: year, starts_at: time } });
+  expect(made.json()).toMatchObject({ starts_at: time });
+  const { items } = (await manager.call("GET", "/admin/promotions?limit=100")).json();
+  expect(items.find(({ title }: { title: string }) => title === year)).toMatchObject({ starts_at: time });
+});
+
 test("a promotion is made, read, changed, emptied and removed", async () => {
   const body = {
     title: "Two for one",

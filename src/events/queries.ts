@@ -15,7 +15,7 @@ interface NewEvent {
 export async function insertEvent(sql: Db, event: NewEvent) {
   await sql`
     insert into events (id, type, subject_id, data)
-    values (${newId()}, ${event.type}, ${event.subject_id}, ${sql.json(event.data as never)})`;
+    values (${newId()}, ${event.type}, ${event.subject_id}, ${JSON.stringify(event.data)}::text::json)`;
 }
 
 /** The same for many at once, in one statement. */
@@ -24,8 +24,8 @@ export async function insertEvents(sql: Db, events: NewEvent[]) {
   await sql`
     insert into events (id, type, subject_id, data)
     select id, type, subject_id, data
-    from jsonb_to_recordset(${sql.json(rows as never)})
-      as row (id uuid, type text, subject_id uuid, data jsonb)`;
+    from json_to_recordset(${JSON.stringify(rows)}::text::json)
+      as row (id uuid, type text, subject_id uuid, data json)`;
 }
 
 /** What stamping is locked by, in the two-number form that nothing else here uses. */

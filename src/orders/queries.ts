@@ -242,6 +242,10 @@ export async function insertPaidOrder(tx: Db, paid: PaidOrder): Promise<Order | 
     created_at: now,
     updated_at: now,
   };
+  // The event's data, but for the number, which the order gets in the statement.
+  const { id, ...rest } = order;
+  const beforeNumber = `{"id":${JSON.stringify(id)},"number":`;
+  const afterNumber = JSON.stringify(rest).replace("{", ",");
   const [written] = await tx<{ number: number }[]>`
     with taken_payment as (
       ${
@@ -306,7 +310,7 @@ export async function insertPaidOrder(tx: Db, paid: PaidOrder): Promise<Order | 
       insert into events (id, type, subject_id, data, created_at)
       select
         ${newId()}::uuid, 'order.created', new_order.id,
-        ${tx.json(order as never)}::jsonb || jsonb_build_object('number', new_order.number), ${now}
+        (${beforeNumber} || new_order.number || ${afterNumber})::json, ${now}
       from new_order
     )
     select number from new_order`;

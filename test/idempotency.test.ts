@@ -73,21 +73,52 @@ describe("the same key again", () => {
     expect(await count("orders")).toBe(2);
   });
 
-  test("after 24 hours is a new key", async () => {
-    const { place } = await setUp();
+  test("after 24 hours is a new key, for another request too", async () => {
+    const { place, product } = await setUp();
     const first = await place("k");
-    await shop.sql`update idempotency_keys set expires_at = now() - interval '1 second'`;
-    const second = await place("k");
+    const makeOlder = (by: string) =>
+      shop.sql`update payments set attempted_at = attempted_at - ${by}::interval`;
+    await makeOlder("23 hours 59 minutes");
+    expect((await place("k")).json()).toEqual(first.json());
+    await makeOlder("1 minute");
+    const other = { items: [{ product_id: product.id, quantity: 2 }] };
+    const second = await place("k", other);
     expect(second.statusCode).toBe(201);
     expect(second.json().id).not.toBe(first.json().id);
-    expect((await place("k")).json().id).toBe(second.json().id);
+    expect((await place("k", other)).json()).toEqual(second.json());
+    expectProblem(await place("k"), 422, "idempotency_key_reused");
+    expect(await count("orders")).toBe(2);
+    expect(shop.provider.calls).toHaveLength(2);
+  });
+
+  test("replays although the order was canceled and its money given back", async () => {
+    const { customer, place } = await setUp();
+    const { id } = (await place("k")).json();
+    await customer.call("POST", `/orders/${id}/cancel`, { body: {} });
+    await shop.sql`update payments set status = 'refunded'`;
+    const replay = await place("k");
+    expect(replay.statusCode).toBe(200);
+    expect(replay.json()).toMatchObject({ id, status: "canceled" });
+    expect(await count("orders")).toBe(1);
+    expect(shop.provider.calls).toHaveLength(1);
+  });
+
+  test("replays an order of nothing to pay", async () => {
+    const { place } = await setUp();
+    await shop.sql`update products set base_price_cents = 0`;
+    const first = await place("k");
+    expect(first.statusCode).toBe(201);
+    const replay = await place("k");
+    expect(replay.statusCode).toBe(200);
+    expect(replay.json()).toEqual(first.json());
+    expect(await count("payments")).toBe(1);
   });
 
   test("is kept only as a hash", async () => {
     const { place } = await setUp();
     await place("my-secret-key");
-    const rows =
-      await shop.sql`select k::text as key, p::text as payment from idempotency_keys k, payments p`;
+    const rows = await shop.sql`select p::text as payment from payments p`;
+    expect(rows).toHaveLength(1);
     expect(JSON.stringify(rows)).not.toContain("my-secret-key");
     expect(JSON.stringify(rows)).not.toContain(Buffer.from("my-secret-key").toString("hex"));
   });
@@ -182,6 +213,20 @@ describe("a key whose placement failed", () => {
     expect(await count("orders")).toBe(0);
     await shop.sql`update payments set status = 'refunded'`;
     expect((await place("k")).statusCode).toBe(201);
+  });
+
+  test("a key that made an order is not held by another charge, whichever is the newer one", async () => {
+    const { place } = await setUp();
+    shop.provider.answer = () => ({ status: 402, body: { success: false } });
+    await place("k");
+    shop.provider.reset();
+    const made = await place("k");
+    expect(made.statusCode).toBe(201);
+    await shop.sql`update payments set status = 'unknown' where status = 'failed'`;
+    expect((await place("k")).json()).toEqual(made.json());
+    await shop.sql`update payments set id = ${"ffffffff-ffff-7fff-bfff-ffffffffffff"} where status = 'unknown'`;
+    expect((await place("k")).json()).toEqual(made.json());
+    expect(shop.provider.calls).toHaveLength(1);
   });
 
   test("a first try that fails late doesn't make the second one's charge forgotten", async () => {

@@ -9,19 +9,12 @@ import { createBreaker } from "../payments/breaker.ts";
 import { beingSettled, chargeCustomer, type Till } from "../payments/charge.ts";
 import { openPaymentClient } from "../payments/client.ts";
 import { openLedger } from "../payments/ledger.ts";
-import { markPaymentCharged } from "../payments/queries.ts";
+import { findEarlierPayment, markPaymentCharged } from "../payments/queries.ts";
 import { type Admission, createAdmission } from "./admission.ts";
 import { checkPlacement, checkSchedule } from "./fulfillment.ts";
 import { lockNumber, type PlacementKey } from "./idempotency.ts";
 import { priceOrder } from "./pricing.ts";
-import {
-  type EarlierTry,
-  findEarlierTry,
-  findOrder,
-  findPlacementFacts,
-  insertPaidOrder,
-  tryLockKey,
-} from "./queries.ts";
+import { findOrder, findPlacementFacts, insertPaidOrder, tryLockKey } from "./queries.ts";
 import type { Order, OrderInput, OrderLineInput } from "./schemas.ts";
 
 /** The codes of a placement, beside those of its input. */
@@ -91,14 +84,14 @@ export async function placeOrder(
       ]);
       if (!role) throw new ApiError("unauthorized", "This account is gone");
 
-      const { finished, unsettled } = tried_before ? await findEarlierTry(tx, placement) : firstTry;
-      const asked = requestHash.toString("hex");
-      if (finished) {
-        if (finished.request_hash !== asked) throw keyReused();
-        return { order: (await findOrder(tx, finished.order_id))!, replayed: true };
+      const earlier = tried_before ? await findEarlierPayment(tx, customerId, keyHash) : undefined;
+      const isOther = earlier && earlier.request_hash !== requestHash.toString("hex");
+      if (earlier?.order_id) {
+        if (isOther) throw keyReused();
+        return { order: (await findOrder(tx, earlier.order_id))!, replayed: true };
       }
       if (!claimed) throw twinInFlight();
-      if (unsettled && unsettled.request_hash !== asked) throw keyReused();
+      if (isOther) throw keyReused();
 
       const fulfillment = request.fulfillment ?? { type: "pickup" as const };
       checkSchedule(fulfillment);
@@ -109,17 +102,17 @@ export async function placeOrder(
 
       // 3. Charge. A charge that an earlier try left behind is asked for again under its own id; not if its refund
       // has begun, and not if the price is another one now: then it must be settled before the key goes on.
-      if (unsettled && (unsettled.status === "refund_pending" || unsettled.amount_cents !== total))
+      if (earlier && (earlier.status === "refund_pending" || earlier.amount_cents !== total))
         throw beingSettled();
       const payment = {
-        id: unsettled?.id ?? newId(),
+        id: earlier?.id ?? newId(),
         customer_id: customerId,
         amount_cents: total,
         key_hash: keyHash,
         request_hash: requestHash,
       };
       const response =
-        total === 0 ? null : await chargeCustomer(counter, payment, { again: unsettled !== null, requestId });
+        total === 0 ? null : await chargeCustomer(counter, payment, { again: !!earlier, requestId });
 
       // 4. Insert and commit, in one packet unless a cart is to be emptied between them.
       if (!store) last(tx);
@@ -147,8 +140,6 @@ export async function placeOrder(
   else ordersCreated.inc({ fulfillment: placed.order.fulfillment.type });
   return placed;
 }
-
-const firstTry: EarlierTry = { finished: null, unsettled: null };
 
 const productIds = (items: OrderLineInput[]) => [
   ...new Set(items.map((item) => item.product_id.toLowerCase())),

@@ -1,12 +1,7 @@
 import type { Db } from "../db.ts";
 import { newId } from "../ids.ts";
 import type { PageRequest } from "../paging.ts";
-import {
-  type ProviderResponse,
-  selectOpenPayments,
-  selectUnsettledPayment,
-  type UnsettledPayment,
-} from "../payments/queries.ts";
+import { type ProviderResponse, selectOpenPayments, selectPaymentsOfKey } from "../payments/queries.ts";
 import { type Role, selectRole } from "../users/queries.ts";
 import type { PricedLine } from "./pricing.ts";
 import type { Fulfillment, Order, OrderItem, Sales } from "./schemas.ts";
@@ -154,7 +149,7 @@ export async function tryLockKey(tx: Db, lockNumber: bigint): Promise<boolean> {
 export interface PlacementFacts {
   /** Null: the customer's account is gone. */
   role: Role | null;
-  /** Whether an earlier try of the key left something behind: see `findEarlierTry`. */
+  /** Whether the key was ever used; what that means for this placement, `findEarlierPayment` knows. */
   tried_before: boolean;
   /** Another one after each change of the catalog. */
   catalog_version: string;
@@ -174,37 +169,9 @@ export async function findPlacementFacts(
   const [facts] = await tx<[PlacementFacts]>`
     select
       (${selectRole(tx, customerId)}) as role,
-      exists (${selectFinishedKey(tx, customerId, keyHash)})
-        or exists (${selectUnsettledPayment(tx, customerId, keyHash)}) as tried_before,
+      exists (${selectPaymentsOfKey(tx, customerId, keyHash)}) as tried_before,
       (select version from menu_version) as catalog_version`;
   return facts;
-}
-
-/** What an earlier try of a key left behind. */
-export interface EarlierTry {
-  /** What the key has made, in its 24 hours. */
-  finished: FinishedKey | null;
-  unsettled: UnsettledPayment | null;
-}
-
-interface FinishedKey {
-  order_id: string;
-  /** In hexadecimal digits. */
-  request_hash: string;
-}
-
-const selectFinishedKey = (sql: Db, customerId: string, keyHash: Buffer | null) => sql<FinishedKey[]>`
-  select order_id, encode(request_hash, 'hex') as request_hash
-  from idempotency_keys
-  where customer_id = ${customerId} and key_hash = ${keyHash} and expires_at > now()`;
-
-/** Both may be null: what was there a moment ago may be settled. */
-export async function findEarlierTry(tx: Db, { customerId, keyHash }: CustomerKey): Promise<EarlierTry> {
-  const [found] = await tx<[EarlierTry]>`
-    select
-      (select row_to_json(key) from (${selectFinishedKey(tx, customerId, keyHash)}) as key) as finished,
-      (select row_to_json(payment) from (${selectUnsettledPayment(tx, customerId, keyHash)}) as payment) as unsettled`;
-  return found;
 }
 
 export interface PaidOrder {
@@ -297,7 +264,8 @@ export async function insertPaidOrder(tx: Db, paid: PaidOrder): Promise<Order | 
     finished_key as (
       ${
         paid.keyHash
-          ? tx`
+          ? // Read by none but instances of the version before this one: to them the key would be free.
+            tx`
             insert into idempotency_keys (customer_id, key_hash, request_hash, order_id)
             select ${order.customer_id}, ${paid.keyHash}, ${paid.requestHash}, id from new_order
             on conflict (customer_id, key_hash) do update set

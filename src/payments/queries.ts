@@ -62,27 +62,39 @@ export async function markPaymentCharged(sql: Db, id: string) {
     where id = ${id} and order_id is null`;
 }
 
-export interface UnsettledPayment {
+/** What an earlier try of a key left behind. */
+export interface EarlierPayment {
   id: string;
+  /** What the key has made, in its 24 hours. Null: the charge has no order, and no known end. */
+  order_id: string | null;
   amount_cents: number;
-  status: "pending" | "unknown" | "refund_pending";
+  status: PaymentStatus;
   /** In hexadecimal digits. */
   request_hash: string;
 }
 
-/**
- * The charge that an earlier try of this key left behind without an order and without a known end; a query of its own,
- * or a part of another.
- */
-export const selectUnsettledPayment = (sql: Db, customerId: string, keyHash: Buffer | null) => sql<
-  UnsettledPayment[]
->`
-  select id, amount_cents, status, encode(request_hash, 'hex') as request_hash
-  from payments
-  where customer_id = ${customerId} and key_hash = ${keyHash} and order_id is null
-    and status in ('pending', 'unknown', 'refund_pending')
-  order by id desc
-  limit 1`;
+/** The payments of a key, however old and however they ended; a part of another query. */
+export const selectPaymentsOfKey = (sql: Db, customerId: string, keyHash: Buffer | null) => sql`
+  select from payments where customer_id = ${customerId} and key_hash = ${keyHash}`;
+
+/** The payment by which a key is taken: for what it made, or until its charge is settled. */
+export async function findEarlierPayment(
+  sql: Db,
+  customerId: string,
+  keyHash: Buffer | null,
+): Promise<EarlierPayment | undefined> {
+  const [payment] = await sql<EarlierPayment[]>`
+    select id, order_id, amount_cents, status, encode(request_hash, 'hex') as request_hash
+    from payments
+    where customer_id = ${customerId} and key_hash = ${keyHash}
+      and case
+        when order_id is null then status in ('pending', 'unknown', 'refund_pending')
+        else attempted_at > now() - interval '24 hours'
+      end
+    order by order_id is null, id desc
+    limit 1`;
+  return payment;
+}
 
 /** A customer's charges whose order may yet come about; a query of its own, or a part of another. */
 export const selectOpenPayments = (sql: Db, customerId: string) => sql<{ id: string }[]>`

@@ -14,9 +14,8 @@ async function expectNoOrder() {
     select
       (select count(*)::int from orders) as orders,
       (select count(*)::int from order_items) as items,
-      (select count(*)::int from idempotency_keys) as keys,
       (select count(*)::int from events where type like 'order.%') as events`;
-  expect(rows).toEqual({ orders: 0, items: 0, keys: 0, events: 0 });
+  expect(rows).toEqual({ orders: 0, items: 0, events: 0 });
 }
 
 async function expectUntouched() {

@@ -20,7 +20,6 @@ async function expectOnlyPayment(status: string, response: unknown = expect.anyt
     { status, order_id: null, response },
   ]);
   expect(await shop.sql`select * from orders`).toHaveLength(0);
-  expect(await shop.sql`select * from idempotency_keys`).toHaveLength(0);
   expect(await shop.sql`select * from events where type like 'order.%'`).toHaveLength(0);
 }
 

@@ -1,5 +1,4 @@
 import type { Db } from "../db.ts";
-import { deleteExpiredKeys } from "../orders/queries.ts";
 import { deleteUnverifiedUsers, dropUnprovedEmails } from "../users/queries.ts";
 import { deleteDeadCodes } from "./code-queries.ts";
 import { deleteDeadSessions, deleteDeadTokens } from "./queries.ts";
@@ -14,5 +13,4 @@ export async function cleanUp(sql: Db) {
   await deleteDeadCodes(sql);
   await deleteDeadTokens(sql);
   await deleteDeadSessions(sql);
-  await deleteExpiredKeys(sql);
 }

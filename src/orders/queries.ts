@@ -78,9 +78,6 @@ export async function hasOpenOrders(sql: Db, customerId: string): Promise<boolea
   return row!.open;
 }
 
-/** Keys that are a day old: what they made stays, and they may be used anew. */
-export const deleteExpiredKeys = (sql: Db) => sql`delete from idempotency_keys where expires_at < now()`;
-
 /** All that are not finished, oldest first. */
 export const listOpenOrders = (sql: Db) => sql<Order[]>`
   select ${orderColumns(sql)}
@@ -189,8 +186,8 @@ export interface PaidOrder {
 }
 
 /**
- * Writes an order with all that belongs to it in one statement: the lines, the event, the payment's outcome, the
- * key's result. Gives undefined, and has written nothing, if the payment is no longer one to take.
+ * Writes an order with all that belongs to it in one statement: the lines, the event, the payment's outcome, by which
+ * its key is known to have made it. Gives undefined, and has written nothing, if the payment is no longer one to take.
  */
 export async function insertPaidOrder(tx: Db, paid: PaidOrder): Promise<Order | undefined> {
   // The transaction's own now() is before the charge, which may have taken seconds.
@@ -260,19 +257,6 @@ export async function insertPaidOrder(tx: Db, paid: PaidOrder): Promise<Order | 
         id, product_id, variation_id, product_name, variation_name, options,
         quantity, unit_price_cents, total_cents, notes, position
       )
-    ),
-    finished_key as (
-      ${
-        paid.keyHash
-          ? // Read by none but instances of the version before this one: to them the key would be free.
-            tx`
-            insert into idempotency_keys (customer_id, key_hash, request_hash, order_id)
-            select ${order.customer_id}, ${paid.keyHash}, ${paid.requestHash}, id from new_order
-            on conflict (customer_id, key_hash) do update set
-              request_hash = excluded.request_hash, order_id = excluded.order_id,
-              created_at = now(), expires_at = excluded.expires_at`
-          : tx`select`
-      }
     ),
     event as (
       insert into events (id, type, subject_id, data, created_at)

@@ -1,4 +1,5 @@
 import { readdir, readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Db } from "./db.ts";
 import { PlainError } from "./runtime.ts";
@@ -9,7 +10,20 @@ const seeds = fileURLToPath(new URL("../seeds/", import.meta.url));
 // Held while the schema is brought up to date, so that instances that start together take turns.
 const migrationLock = 71_034_552;
 
-/** Brings the schema, the job queue's included, up to date. Safe to run twice and at once. */
+/**
+ * Who comes to a table that a migration waits for waits behind it. So it does not wait for long, and tries again. Less
+ * than PostgreSQL's deadlock_timeout (1 s): of a migration and an order that wait for one another, the order goes on.
+ */
+const lockTimeoutMs = 500;
+const pauseMs = 1_000;
+/** Four minutes and a half in all. */
+const attempts = 180;
+const lockNotAvailable = "55P03";
+
+/**
+ * Brings the schema, the job queue's included, up to date. Safe to run twice and at once, and beside the version before.
+ * Throws a PlainError if there is no connection, or if a table was never free for long enough.
+ */
 export async function migrate(databaseUrl: string) {
   // Loaded only here: an instance in production looks whether the schema fits, and never migrates.
   const [{ Logger, runMigrations }, { runner }, { default: pg }] = await Promise.all([
@@ -23,14 +37,26 @@ export async function migrate(databaseUrl: string) {
   });
   try {
     await dbClient.query("select pg_advisory_lock($1)", [migrationLock]);
-    await runner({
-      dbClient,
-      dir: migrations,
-      direction: "up",
-      migrationsTable: "pgmigrations",
-      noLock: true,
-      log: () => {},
-    });
+    await dbClient.query(`set lock_timeout = ${lockTimeoutMs}`);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await runner({
+          dbClient,
+          dir: migrations,
+          direction: "up",
+          migrationsTable: "pgmigrations",
+          noLock: true,
+          log: () => {},
+        });
+        break;
+      } catch (error) {
+        if ((error as { code?: string }).code !== lockNotAvailable) throw error;
+        if (attempt === attempts)
+          throw new PlainError("A migration's table is in use all the time: try again later");
+        await dbClient.query("rollback");
+        await sleep(pauseMs);
+      }
+    }
     await runMigrations({ connectionString: databaseUrl, logger: new Logger(() => () => {}) });
   } finally {
     await dbClient.end();

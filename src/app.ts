@@ -1,5 +1,9 @@
 import { randomUUID } from "node:crypto";
 import cors from "@fastify/cors";
+import selectSerializers, {
+  type Serializer,
+  type SerializerFactory,
+} from "@fastify/fast-json-stringify-compiler";
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -76,7 +80,9 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
     // What still comes in while the others are finished is answered too, and not in Fastify's own words.
     return503OnClosing: false,
     // As a factory: a compiler that is set would be replaced in every plugin that adds a schema.
-    schemaController: { compilersFactory: { buildValidator: () => strictValidator as never } },
+    schemaController: {
+      compilersFactory: { buildValidator: () => strictValidator as never, buildSerializer: lateSerializers },
+    },
     // One line for a request, when it is answered: below.
     logController: new LogController({ requestIdLogLabel: "request_id", disableRequestLogging: true }),
     // An id that is far too long is a bad id, 400, not an unknown route.
@@ -145,6 +151,20 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   await app.register(staffPageRoutes);
   return app;
 }
+
+const serializers = selectSerializers();
+
+/** Lets a route's serializer be made when it first answers: all at once they would hold up the start. */
+const lateSerializers: SerializerFactory = (...context) => {
+  const compile = serializers(...context);
+  return (route) => {
+    let serialize: Serializer | undefined;
+    return (answer) => {
+      serialize ??= compile(route);
+      return serialize(answer);
+    };
+  };
+};
 
 /** Lets a request's own log be made when it first says something: most say nothing but the line of their answer. */
 function makeLogsLate(log: FastifyBaseLogger) {

@@ -34,7 +34,7 @@ export async function startWorker(settings: CompleteSettings, sql: Pool, log: Lo
   const { databaseUrl, notificationServiceUrl, notificationTimeoutMs } = settings;
   const notifier = openNotifier(sql, notificationServiceUrl, notificationTimeoutMs, log);
   const images = await openImageStore(settings);
-  const mailer = openMailer(settings, sql, log);
+  const mailer = await openMailer(settings, sql, log);
   const runner: Runner = await run({
     connectionString: databaseUrl,
     concurrency,

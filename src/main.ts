@@ -7,7 +7,6 @@ import type { Worker } from "./jobs.ts";
 import { isEmpty, migrate, seed } from "./migrate.ts";
 import { openDrain, proxyLingerMs } from "./ops/drain.ts";
 import { openCounter } from "./orders/place.ts";
-import { openRedis } from "./redis.ts";
 import { complete, runProcess } from "./runtime.ts";
 
 await runProcess(async ({ settings: given, log, stack }) => {
@@ -24,7 +23,9 @@ await runProcess(async ({ settings: given, log, stack }) => {
   const counter = openCounter(settings, log);
   stack.defer(counter.close);
 
-  const redis = settings.redisUrl ? openRedis(settings.redisUrl, log) : undefined;
+  const redis = settings.redisUrl
+    ? (await import("./redis.ts")).openRedis(settings.redisUrl, log)
+    : undefined;
   stack.defer(() => redis?.disconnect());
   const menu = openMenu(settings, sql, log, redis);
   stack.defer(menu.close);

@@ -131,13 +131,15 @@ function fromText(schema: TSchema, value: unknown): unknown {
 export const strictValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpPart, method, url }) => {
   // A response's schema may be a `$ref`; only what comes in is checked here.
   if (schema[Kind] === undefined) throw new Error(`${method} ${url}: ${httpPart} is no TypeBox schema`);
-  const check = TypeBoxValidatorCompiler({ schema, method, url, httpPart: "body" });
+  // Made when the route is first asked: all at once they would hold up the start.
+  let check: ReturnType<typeof TypeBoxValidatorCompiler> | undefined;
   return (input: unknown) => {
     // Fastify's word for no body at all.
     if (input === null && schema[OptionalKind]) return { value: undefined };
     const value = httpPart === "body" ? input : fromText(schema, input);
     const broken = textErrors(value);
     if (broken.length > 0) return { error: validationFailed(broken) };
+    check ??= TypeBoxValidatorCompiler({ schema, method, url, httpPart: "body" });
     const result = check(value) as { value?: unknown; error?: { instancePath: string; message: string }[] };
     if (!result.error) return { value: result.value };
     const firstOfPath = new Map<string, FieldError>();

@@ -264,7 +264,9 @@ describe("a code", () => {
     const user = await makeUser(shop.sql);
     await shop.sql`update users set email = 'later@example.com' where id = ${user.id}`;
     const [code] = await shop.sql`select id from codes`;
-    const mailers = [1, 2].map(() => openMailer(shop.app.settings, shop.sql, pino({ level: "silent" })));
+    const mailers = await Promise.all(
+      [1, 2].map(() => openMailer(shop.app.settings, shop.sql, pino({ level: "silent" }))),
+    );
     await Promise.all(mailers.map((mailer) => mailer.sendCode(code!.id)));
     for (const mailer of mailers) mailer.close();
     expect(mailbox.letters).toHaveLength(1);
@@ -607,7 +609,7 @@ describe("without SMTP_URL", () => {
     const [code] = await other.sql`select id from codes`;
     const lines: string[] = [];
     const log = pino({ level: "trace" }, { write: (line) => void lines.push(line) });
-    const mailer = openMailer(other.app.settings, other.sql, log);
+    const mailer = await openMailer(other.app.settings, other.sql, log);
     const sent = await mailer.sendCode(code!.id).then(
       () => true,
       () => false,

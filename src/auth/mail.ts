@@ -1,5 +1,4 @@
 // The messages that carry a code, and what sends them.
-import { createTransport } from "nodemailer";
 import type { Logger } from "pino";
 import type { Settings } from "../config.ts";
 import type { Pool } from "../db.ts";
@@ -21,11 +20,12 @@ export function requireMail(settings: Settings) {
 const patienceMs = 15_000;
 
 /** A sender of codes, by mail; without an SMTP_URL by the log, in development alone. */
-export function openMailer(settings: Settings, sql: Pool, log: Logger) {
+export async function openMailer(settings: Settings, sql: Pool, log: Logger) {
   const transport =
     settings.smtpUrl === undefined
       ? undefined
-      : createTransport({
+      : // Only a worker sends; instances read this file too.
+        (await import("nodemailer")).createTransport({
           url: settings.smtpUrl,
           connectionTimeout: patienceMs,
           greetingTimeout: patienceMs,

@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import cors from "@fastify/cors";
 import selectSerializers, {
   type Serializer,
@@ -87,8 +87,7 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
     logController: new LogController({ requestIdLogLabel: "request_id", disableRequestLogging: true }),
     // An id that is far too long is a bad id, 400, not an unknown route.
     routerOptions: { maxParamLength: 2_000 },
-    // Node's own, which takes a third of the time of an id of ours.
-    genReqId: ({ headers }) => readRequestId(headers["x-request-id"]) ?? randomUUID(),
+    genReqId: ({ headers }) => readRequestId(headers["x-request-id"]) ?? nextRequestId(),
     frameworkErrors: (error, request, reply) => sendProblem(error, request, reply),
     clientErrorHandler: refuseMalformedHttp,
   });
@@ -212,6 +211,11 @@ function readJson(app: FastifyInstance) {
     body === "" ? done(null, undefined) : parse(request, body as string, done),
   );
 }
+
+/** What no other process calls its requests, and a count: a UUID for each would be a tenth of answering from the menu. */
+const requestIdPrefix = randomBytes(6).toString("hex");
+let requestIdsMade = 0;
+const nextRequestId = () => `${requestIdPrefix}-${(++requestIdsMade).toString(36)}`;
 
 /** A caller's request id, if it is one that fits a log line: 1 to 64 visible ASCII characters. */
 function readRequestId(header: string | string[] | undefined): string | undefined {

@@ -154,7 +154,7 @@ const exampleOf = (document: Document, code: Code) =>
       status: codes[code],
       code,
       detail: meanings[code],
-      request_id: "9b2f6c1e-4d3a-4f5b-8c7d-6e5f4a3b2c1d",
+      request_id: "9b2f6c1e4d3a-2n9c",
     },
   });
 

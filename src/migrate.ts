@@ -16,15 +16,14 @@ const migrationLock = 71_034_552;
  */
 const lockTimeoutMs = 500;
 const pauseMs = 1_000;
-/** Four minutes and a half in all. */
-const attempts = 180;
 const lockNotAvailable = "55P03";
 
 /**
  * Brings the schema, the job queue's included, up to date. Safe to run twice and at once, and beside the version before.
- * Throws a PlainError if there is no connection, or if a table was never free for long enough.
+ * Throws a PlainError if there is no connection, or if a table was in use at each of the attempts: four minutes and a
+ * half of them.
  */
-export async function migrate(databaseUrl: string) {
+export async function migrate(databaseUrl: string, attempts = 180) {
   // Loaded only here: an instance in production looks whether the schema fits, and never migrates.
   const [{ Logger, runMigrations }, { runner }, { default: pg }] = await Promise.all([
     import("graphile-worker"),

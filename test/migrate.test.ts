@@ -3,6 +3,7 @@ import pg from "pg";
 import { afterEach, expect, test } from "vitest";
 import { openPool, type Pool } from "../src/db.ts";
 import { migrate, pendingMigrations } from "../src/migrate.ts";
+import { PlainError } from "../src/runtime.ts";
 import { makeUser } from "./factories.ts";
 import { cloneDatabase, eventually } from "./harness.ts";
 
@@ -33,6 +34,12 @@ async function step(url: string, direction: "up" | "down", count: number) {
     noLock: true,
     log: () => {},
   });
+}
+
+/** Back to before 0014, which takes the table of orders, then that of payments. */
+async function takeBackChecks(url: string, sql: Pool) {
+  const since = await sql`select from pgmigrations where name >= '0014'`;
+  await step(url, "down", since.length);
 }
 
 /** All that the migrations make, as text. */
@@ -70,9 +77,7 @@ test("each migration leads back to the schema before it, and on again", async ()
 test("a migration gives way to an order that waits for it while it waits for the order", async () => {
   const { url, sql } = await openDatabase();
   const customer = await makeUser(sql);
-  // This one takes the table of orders, then that of payments.
-  const since = await sql`select from pgmigrations where name >= '0014'`;
-  await step(url, "down", since.length);
+  await takeBackChecks(url, sql);
   await sql.begin(async (tx) => {
     // What an order has read while its payment provider is asked.
     await tx`select from payments`;
@@ -89,5 +94,21 @@ test("a migration gives way to an order that waits for it while it waits for the
   });
   await opened.pop()!.end();
   expect(await sql`select total_cents from orders`).toEqual([{ total_cents: 100 }]);
+  expect(await pendingMigrations(sql)).toEqual([]);
+});
+
+test("a migration whose table is never free says so, and leaves the schema as it was", async () => {
+  const { url, sql } = await openDatabase();
+  await takeBackChecks(url, sql);
+  const before = await schema(sql);
+  const pending = await pendingMigrations(sql);
+  expect(pending[0]).toBe("0014_checks_by_name");
+  await sql.begin(async (tx) => {
+    await tx`select from payments`;
+    await expect(migrate(url, 2)).rejects.toThrow(PlainError);
+  });
+  expect(await schema(sql)).toEqual(before);
+  expect(await pendingMigrations(sql)).toEqual(pending);
+  await migrate(url);
   expect(await pendingMigrations(sql)).toEqual([]);
 });

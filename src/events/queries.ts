@@ -13,6 +13,7 @@ interface NewEvent {
 
 /** Writes what happened; in the transaction of the change, so that it is known exactly when the change is true. */
 export async function insertEvent(sql: Db, event: NewEvent) {
+  // Sent as text, here and below: sql.json would send jsonb, which takes it apart.
   await sql`
     insert into events (id, type, subject_id, data)
     values (${newId()}, ${event.type}, ${event.subject_id}, ${JSON.stringify(event.data)}::text::json)`;

@@ -181,7 +181,6 @@ describe("reading", () => {
   test("never gives an old menu to who asks after the change, under constant edits", async () => {
     const manager = await shop.as("manager");
     const { id } = await makeProduct(shop.sql);
-    const until = Date.now() + 1_500;
     let reading = true;
     const readers = Array.from({ length: 5 }, async () => {
       while (reading) {
@@ -189,15 +188,13 @@ describe("reading", () => {
         await sleep(1);
       }
     });
-    let n = 0;
-    while (Date.now() < until) {
-      const name = `Edit ${++n}`;
+    for (let n = 0; n < 100; n++) {
+      const name = `Edit ${n}`;
       await manager.call("PATCH", `/admin/products/${id}`, { body: { name } });
       expect(await namesOn(shop)).toEqual([name]);
     }
     reading = false;
     await Promise.all(readers);
-    expect(n).toBeGreaterThan(5);
   });
 
   test("is due when something that is sold out comes back, with no change in the database", async () => {

@@ -251,7 +251,8 @@ function addValue(`,
     }`,
     ],
     // What is asked for in one go leaves in one packet, however long it is: a system call costs more than copying. And within
-    // a transaction it has one Sync, at its end: at each PostgreSQL sends what it has.
+    // a transaction it has one Sync, at its end: at each PostgreSQL sends what it has. Before it the portal is closed, for
+    // its snapshot would keep vacuum from what died since, for as long as the transaction then waits for a provider.
     [
       `chunk = chunk ? Buffer.concat([chunk, x]) : Buffer.from(x)
     if (fn || chunk.length >= 1024)`,
@@ -265,7 +266,7 @@ function addValue(`,
     [
       `, ExecuteUnnamed = Buffer.concat([b().E().str(b.N).i32(0).end(), Sync])`,
       `, ExecuteUnnamed = b().E().str(b.N).i32(0).end()
-    , EndOfStatement = Buffer.from(Sync)`,
+    , EndOfPacket = Buffer.concat([b().C().str('P' + b.N).end(), Sync])`,
     ],
     [`import { stringify,`, `import { findWording, stringify,`],
     [
@@ -300,17 +301,17 @@ function addValue(`,
     [
       `return write(toBuffer(q))`,
       `const message = toBuffer(q)
-      if (!q.options.simple && chunk?.at(-1) === EndOfStatement && connection.reserved?.transaction) {
+      if (!q.options.simple && chunk?.at(-1) === EndOfPacket && connection.reserved?.transaction) {
         chunk.pop()
         latest.joined = true
       }
       latest = q
       write(message)
-      return (q.options.simple || q.describeFirst || q.cursorFn || write(EndOfStatement))`,
+      return (q.options.simple || q.describeFirst || q.cursorFn || write(EndOfPacket))`,
     ],
     [
       `(write(prepared(query)), query.describeFirst = false)`,
-      `(write(prepared(query)), write(EndOfStatement), query.describeFirst = false)`,
+      `(write(prepared(query)), write(EndOfPacket), query.describeFirst = false)`,
     ],
     [
       `if (query.options.simple)
@@ -324,6 +325,13 @@ function addValue(`,
 
     if (query.options.simple)
       return BindComplete()`,
+    ],
+    [
+      `function CloseComplete() {`,
+      `function CloseComplete() {
+    if (!query.cursorFn)
+      return
+`,
     ],
     [
       `function ParseComplete() {`,

@@ -265,28 +265,41 @@ describe("placing an order", () => {
     expect(shop.provider.callsTo("/payments").map(({ body }) => body)).toEqual([{ value: 400 }]);
   });
 
-  test("until the charge has answered, the transaction has neither written nor locked a row", async () => {
-    const customer = await shop.as("customer");
-    const product = await makeProduct(shop.sql);
-    const { promise: looked, resolve: lookDone } = Promise.withResolvers<void>();
-    shop.provider.answer = () => ({ status: 200, body: {}, after: looked });
-    const placing = customer.call("POST", "/orders", {
-      body: { items: [{ product_id: product.id, quantity: 1 }] },
-      headers: { "idempotency-key": "k" },
-    });
-    await expect.poll(() => shop.provider.calls.length).toBe(1);
-    const [transaction] = await shop.sql`
-      select state, backend_xid, (select json_agg(distinct mode) from pg_locks l
-        where l.pid = a.pid and locktype <> 'virtualxid') as locks
-      from pg_stat_activity a
-      where datname = current_database() and application_name = 'ristretto checkout' and state <> 'idle'`;
-    expect(transaction).toMatchObject({ state: "idle in transaction", backend_xid: null });
-    expect(new Set(transaction!.locks)).toEqual(new Set(["AccessShareLock", "ExclusiveLock"]));
-    const [payment] = await shop.sql`select status, order_id from payments`;
-    expect(payment).toEqual({ status: "pending", order_id: null });
-    lookDone();
-    expect((await placing).statusCode).toBe(201);
-  });
+  test.each([
+    ["order", { key: "k" }],
+    ["order without a key", {}],
+    ["cart", { key: "k" }],
+  ])(
+    "until the charge has answered, the transaction has not written, locks no row and holds up no vacuum: %s",
+    async (what, { key }: { key?: string }) => {
+      const customer = await shop.as("customer");
+      const product = await makeProduct(shop.sql);
+      const line = { product_id: product.id, quantity: 1 };
+      if (what === "cart") await customer.call("POST", "/users/me/cart/items", { body: line });
+      const { promise: looked, resolve: lookDone } = Promise.withResolvers<void>();
+      shop.provider.answer = () => ({ status: 200, body: {}, after: looked });
+      const placing = customer.call("POST", what === "cart" ? "/users/me/orders" : "/orders", {
+        body: what === "cart" ? {} : { items: [line] },
+        headers: key ? { "idempotency-key": key } : {},
+      });
+      await expect.poll(() => shop.provider.calls.length).toBe(1);
+      const [transaction] = await shop.sql`
+        select state, backend_xid, backend_xmin, (select json_agg(distinct mode) from pg_locks l
+          where l.pid = a.pid and locktype <> 'virtualxid') as locks
+        from pg_stat_activity a
+        where datname = current_database() and application_name = 'ristretto checkout' and state <> 'idle'`;
+      expect(transaction).toMatchObject({
+        state: "idle in transaction",
+        backend_xid: null,
+        backend_xmin: null,
+      });
+      expect(["AccessShareLock", "ExclusiveLock"]).toEqual(expect.arrayContaining(transaction!.locks));
+      const [payment] = await shop.sql`select status, order_id from payments`;
+      expect(payment).toEqual({ status: "pending", order_id: null });
+      lookDone();
+      expect((await placing).statusCode).toBe(201);
+    },
+  );
 });
 
 describe("what is refused", () => {

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { maxHeaderSize } from "node:http";
 import cors from "@fastify/cors";
 import selectSerializers, {
   type Serializer,
@@ -85,8 +86,8 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
     },
     // One line for a request, when it is answered: below.
     logController: new LogController({ requestIdLogLabel: "request_id", disableRequestLogging: true }),
-    // An id that is far too long is a bad id, 400, not an unknown route.
-    routerOptions: { maxParamLength: 2_000 },
+    // An id that is too long is a bad id, 400, as any other: a whole request line is shorter than this.
+    routerOptions: { maxParamLength: maxHeaderSize },
     genReqId: ({ headers }) => readRequestId(headers["x-request-id"]) ?? nextRequestId(),
     frameworkErrors: (error, request, reply) => sendProblem(error, request, reply),
     clientErrorHandler: refuseMalformedHttp,

@@ -44,6 +44,15 @@ describe("a refusal is a problem", () => {
       expectProblem(await shop.call("GET", path), 400, "validation_failed");
   });
 
+  test("on a path's id that is none, however long, and only to who may ask", async () => {
+    const customer = await shop.as("customer");
+    for (const id of ["x", "x".repeat(2_001), "x".repeat(15_000)]) {
+      for (const path of [`/categories/${id}`, `/orders/${id}`, `/users/${id}/cart`])
+        expectProblem(await customer.call("GET", path), 400, "validation_failed");
+      expectProblem(await shop.call("GET", `/orders/${id}`), 401, "unauthorized");
+    }
+  });
+
   const badBodies: [title: string, payload: string][] = [
     ["that isn't JSON", "{"],
     ["of words", "username=a"],

@@ -55,7 +55,8 @@ describe("a user", () => {
     for (const { call } of [customer, manager])
       for (const path of ["", "/sessions", "/identities"]) {
         expectProblem(await call("GET", `/users/${uuidv7()}${path}`), 404, "not_found");
-        expectProblem(await call("GET", `/users/you${path}`), 400, "validation_failed");
+        for (const id of ["you", "ME", "Me"])
+          expectProblem(await call("GET", `/users/${id}${path}`), 400, "validation_failed");
       }
     expectProblem(await manager.call("DELETE", `/users/${uuidv7()}`), 404, "not_found");
     expectProblem(await manager.call("PATCH", `/users/${uuidv7()}`, { body: person }), 404, "not_found");

@@ -40,8 +40,11 @@ function requireRole(...roles: Role[]): Guard {
 export const requireStaff = requireRole("barista", "manager");
 export const requireManager = requireRole("manager");
 
-/** The id that a path's `user_id` names. */
-export const named = (userId: string, me: SignedIn) => (userId === "me" ? me.id : userId.toLowerCase());
+/** The id that a path's `user_id` names. What is no id stays as it is, for its schema to refuse. */
+export function named(userId: string, me: SignedIn): string {
+  if (userId === "me") return me.id;
+  return isUuid(userId) ? userId.toLowerCase() : userId;
+}
 
 /**
  * The user whom the path's `user_id` names, or a manager. `me` becomes the signed-in user's id, for the handler. For

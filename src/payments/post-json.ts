@@ -19,8 +19,8 @@ export type Delivery =
   | { result: "unreachable"; refused: boolean; error: string }
   | { result: "unanswered"; error: string };
 
-// Far more than any answer to a charge; what comes after it is not read.
-const maxBodyBytes = 64 * 1024;
+// Far more than any answer to a charge. What comes after it is not read; a 2xx may say no there.
+const maxBodyBytes = 1024 * 1024;
 
 const neverConnected =
   /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/;
@@ -67,7 +67,8 @@ export function postJson(
     const chunks: Buffer[] = [];
     let size = 0;
     const endAnswered = () => {
-      const text = Buffer.concat(chunks).subarray(0, maxBodyBytes).toString();
+      // Without the byte order mark that some begin with.
+      const text = new TextDecoder().decode(Buffer.concat(chunks));
       end({ result: "answered", answer: { ...answer, body: redactBody(text) } });
     };
     pool.dispatch(
@@ -90,7 +91,8 @@ export function postJson(
           chunks.push(chunk);
           size += chunk.length;
           if (size <= maxBodyBytes || ended) return;
-          endAnswered();
+          if (isOk(answer.status)) end({ result: "unanswered", error: "the answer was too long to be read" });
+          else endAnswered();
           controller.abort(new Error("the rest is not read"));
         },
         onResponseEnd: endAnswered,
@@ -108,9 +110,11 @@ export function postJson(
   });
 }
 
+const isOk = (status: number) => status >= 200 && status < 300;
+
 /** A 2xx whose JSON does not say `success: false`. */
 export const isSuccess = ({ status, body }: ProviderAnswer) =>
-  status >= 200 && status < 300 && (body as { success?: unknown } | null)?.success !== false;
+  isOk(status) && (body as { success?: unknown } | null)?.success !== false;
 
 /** The provider's own message, if it has one that a customer may read, else the status in words. */
 export function publicMessage({ status, body }: ProviderAnswer): string {

@@ -1,31 +1,54 @@
 // What a provider answers is kept whole, but for what nobody should read later.
 
-const secretKey = /token|authorization|passw|secret|cookie|cardnumber|cvv|cvc|apikey/;
-const isSecret = (key: string) => secretKey.test(key.toLowerCase().replace(/[^a-z]/g, ""));
+const secretKey =
+  /token|authorization|passw|pwd|secret|cookie|card(no$|num)|securitycode|cvv|cvc|apikey|^pan$/;
+const lettersOf = (key: string) => key.toLowerCase().replace(/[^a-z]/g, "");
 
-// In text that is no JSON: the word, what separates, the value.
+/** Secret by its key, or, inside of what is called a card, by being its number. */
+function isSecret(letters: string, value: unknown, inCard: boolean): boolean {
+  if (secretKey.test(letters)) return true;
+  if (!inCard || typeof value === "object") return false;
+  return letters === "number" || /^(\D?\d){12,19}$/.test(String(value));
+}
+
+// In text: the word, what separates, the value; of a card, also without anything but a space between. Each part is
+// bounded, for with a body that is made for it the time would grow with the square of its length.
 const secretInText =
-  /((?:token|authorization|passw\w*|secret|card.?number|cvv|cvc|api.?key)\w*["']?\s*[:=]\s*["']?(?:bearer\s+)?)[^\s"'&,;<>]+/gi;
+  /((?:token|authorization|passw|pwd|secret|card.?(?:no\b|num)|cvv|cvc|api.?key)\w{0,20}["']?\s{0,5}[:=]\s{0,5}["']?(?:bearer\s{1,5})?)[^\s"'&,;<>]+/gi;
+const cardInText = /\b((?:card.?(?:no|num\w{0,20})|pan|cvv|cvc)\d?\W{1,5})\d(?:[ -]?\d)*/gi;
 
-// PostgreSQL's parser recurses, and so does ours: a body that nests deeper is kept as text.
+// PostgreSQL's parser recurses, and so does this.
 const maxDepth = 64;
 
 /**
  * Takes a body as it came; gives its JSON, or its text, fit for a jsonb column, with the value of each secret key
- * replaced at any depth.
+ * replaced at any depth. What nests deeper than 64 levels is left out.
  */
 export function redactBody(body: string): unknown {
-  if (nesting(body) <= maxDepth) {
-    try {
-      return JSON.parse(body, (key, value) =>
-        isSecret(key) && value !== null ? "[redacted]" : storable(value),
-      );
-    } catch {
-      // Not JSON.
-    }
+  try {
+    return redact(JSON.parse(body));
+  } catch {
+    return redactText(body);
   }
-  return storable(body.replace(secretInText, "$1[redacted]"));
 }
+
+function redact(value: unknown, inCard = false, depth = 1): unknown {
+  if (typeof value === "string") return redactText(value);
+  if (typeof value !== "object" || value === null) return value;
+  if (depth > maxDepth) return "[nested too deep]";
+  if (Array.isArray(value)) return value.map((item) => redact(item, inCard, depth + 1));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => {
+      const letters = lettersOf(key);
+      const ofCard = inCard || letters.includes("card");
+      if (item !== null && isSecret(letters, item, ofCard)) return [storable(key), "[redacted]"];
+      return [storable(key), redact(item, ofCard, depth + 1)];
+    }),
+  );
+}
+
+const redactText = (text: string) =>
+  storable(text).replace(secretInText, "$1[redacted]").replace(cardInText, "$1[redacted]");
 
 export const redactHeaders = (
   headers: Record<string, string | string[] | undefined>,
@@ -33,20 +56,9 @@ export const redactHeaders = (
   Object.fromEntries(
     Object.entries(headers).map(([name, value]) => [
       name,
-      isSecret(name) ? "[redacted]" : storable(String(value)),
+      secretKey.test(lettersOf(name)) ? "[redacted]" : storable(String(value)),
     ]),
   );
 
 /** jsonb holds neither NUL nor half a surrogate pair. */
-const storable = <T>(value: T): T =>
-  typeof value === "string" ? (value.replaceAll("\0", "").toWellFormed() as T) : value;
-
-function nesting(body: string): number {
-  let depth = 0;
-  let deepest = 0;
-  for (const character of body) {
-    if (character === "{" || character === "[") deepest = Math.max(deepest, ++depth);
-    else if (character === "}" || character === "]") depth--;
-  }
-  return deepest;
-}
+const storable = (text: string) => text.replaceAll("\0", "").toWellFormed();

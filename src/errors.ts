@@ -134,6 +134,9 @@ export function sendProblem(cause: FastifyError | ApiError, request: FastifyRequ
   if (status >= 500) request.log.error({ err: cause, code: error.code }, "request failed");
   // Fastify's own refusals, of a malformed URL for one, come before the hook that sets it.
   reply.header("x-request-id", request.id);
+  // Fastify would hang up on who is still sending, who then hears a reset instead of the answer; nginx would take that for
+  // a failure of the instance. So the rest is read, for as long as a request may take, and dropped.
+  if (error.code === "body_too_large") reply.removeHeader("connection");
   if (status === 401) reply.header("www-authenticate", "Bearer");
   if (error.extra.retryAfter !== undefined) reply.header("retry-after", error.extra.retryAfter);
   // A string, for the shape of a refusal is not the route's response schema.

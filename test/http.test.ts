@@ -7,7 +7,7 @@ import { buildApp } from "../src/app.ts";
 import { openPool } from "../src/db.ts";
 import { codes } from "../src/errors.ts";
 import { makeProduct } from "./factories.ts";
-import { expectProblem, openShop, type ShopOptions, testShop } from "./harness.ts";
+import { eventually, expectProblem, openShop, type ShopOptions, testShop } from "./harness.ts";
 
 const shop = testShop();
 
@@ -134,6 +134,32 @@ describe("a refusal is a problem", () => {
     };
     expectProblem(await post("/auth/token", body(64 * 1024)), 400, "validation_failed");
     expectProblem(await post("/auth/token", body(64 * 1024 + 1)), 413, "body_too_large");
+  });
+
+  test("on a body that is far too large, to who is still sending it, and his connection stays", async () => {
+    const other = await otherShop({});
+    const { port } = new URL(await other.app.listen({ port: 0, host: "127.0.0.1" }));
+    const length = 8_000_000;
+    for (const [header, body] of [
+      [`content-length: ${length}`, "x".repeat(length)],
+      ["transfer-encoding: chunked", `${length.toString(16)}\r\n${"x".repeat(length)}\r\n0\r\n\r\n`],
+    ] as const) {
+      let received = "";
+      const socket = connect(Number(port), "127.0.0.1").setEncoding("utf8");
+      onTestFinished(() => void socket.destroy());
+      socket.on("data", (text) => {
+        received += text;
+      });
+      const path = "/api/v1/auth/token";
+      socket.write(`POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${header}\r\n\r\n`);
+      socket.write(body.slice(0, 200_000));
+      await eventually(() => received.includes("body_too_large"));
+      expect(received).toMatch(/^HTTP\/1\.1 413 /);
+      received = "";
+      socket.write(body.slice(200_000));
+      socket.write("GET /api/v1/menu HTTP/1.1\r\nhost: x\r\n\r\n");
+      await eventually(() => received.startsWith("HTTP/1.1 200 "));
+    }
   });
 
   test("on a media type that isn't read", async () => {

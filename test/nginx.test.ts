@@ -129,7 +129,8 @@ describe.skipIf(noNginx || noPostgres || noRedis)("three instances behind nginx"
   const served = ({ output }: Instance) => output().match(/"msg":"request"/g)?.length ?? 0;
 
   const expectProblem = ({ status, headers, body }: Answer, expected: number, code: string) => {
-    expect({ status, ...JSON.parse(body) }).toMatchObject({
+    expect({ answered: status, ...JSON.parse(body) }).toMatchObject({
+      answered: expected,
       status: expected,
       code,
       type: `urn:ristretto:problem:${code}`,
@@ -293,6 +294,18 @@ describe.skipIf(noNginx || noPostgres || noRedis)("three instances behind nginx"
     expectProblem(await send("GET", `/${"x".repeat(20_000)}`), 400, "validation_failed");
     expectProblem(await send("GET", "/", { headers: { x: "x".repeat(20_000) } }), 400, "validation_failed");
     expectProblem(await send("TRACE", "/"), 404, "not_found");
+  });
+
+  test("keeps its instances when somebody sends them bodies that are too large for them", async () => {
+    for (const size of [300_000, 1_000_000, 2_500_000, 5_300_000])
+      for (let nth = 0; nth < 10; nth++) {
+        const large = await send("POST", "/api/v1/auth/signup", {
+          headers: { "content-type": "application/json" },
+          body: Buffer.alloc(size, "a"),
+        });
+        expectProblem(large, 413, "body_too_large");
+        expect((await send("GET", "/api/v1/menu")).status).toBe(200);
+      }
   });
 
   test("answers as a problem when no instance is there", async () => {

@@ -79,7 +79,9 @@ export async function runProcess(
     if ((await starting) === "done" && stoppingSince === undefined) await stop(0);
   } catch (error) {
     if (stoppingSince !== undefined) return;
-    console.error(isPlain(error) ? `\n${error.message}\n` : error);
+    if (isPlain(error)) console.error(`\n${error.message}\n`);
+    else if (log) log.fatal({ err: error }, "failed");
+    else console.error(error);
     await stop(1);
   }
 }

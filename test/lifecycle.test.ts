@@ -379,4 +379,12 @@ describe("a shop with a database of its own", () => {
     expect(shop.said()).toMatch(/No connection to the database: .*ECONNREFUSED/);
     expect(shop.said()).not.toContain("    at ");
   });
+
+  test("says so in a line of JSON in production", async () => {
+    const env = { ...production, DATABASE_URL: "postgres://postgres@127.0.0.1:1/postgres" };
+    const shop = npm(folder, "start", env);
+    expect(await shop.code).toBe(1);
+    expect(shop.said()).toMatch(/^\{"level":60,.*ECONNREFUSED.*\}$/m);
+    expect(shop.said()).not.toMatch(/^ +at /m);
+  });
 });

@@ -385,9 +385,12 @@ describe("what is refused", () => {
     await expectUntouched();
     const body = {
       items: [{ product_id: product.id, quantity: 1 }],
-      fulfillment: { type: "pickup", scheduled_at: hours(13 * 24) },
+      fulfillment: { type: "pickup", scheduled_at: hours(13 * 24).replace("Z", "-02:00") },
     };
-    expect((await customer.call("POST", "/orders", { body })).statusCode).toBe(201);
+    // As every time, it is answered in UTC.
+    const { fulfillment } = (await customer.call("POST", "/orders", { body })).json();
+    expect(fulfillment.scheduled_at).toBe(new Date(body.fulfillment.scheduled_at).toISOString());
+    expect(await shop.sql`select fulfillment from orders`).toEqual([{ fulfillment }]);
   });
 
   test("every line that can't be had is named: invalid_item", async () => {

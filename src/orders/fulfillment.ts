@@ -17,12 +17,15 @@ export function checkPlacement(placement: { fulfillment?: Fulfillment; metadata?
 }
 
 /**
- * Throws `validation_failed` unless the order is for now or for the next 14 days. Apart from the rest, because it
- * depends on the clock: a replay of a finished placement is never judged by it.
+ * The fulfillment as the order has it: pickup unless it says otherwise, its time in UTC. Throws `validation_failed` unless
+ * that is now or in the next 14 days. Apart from the rest, because it depends on the clock: a replay of a finished
+ * placement is never judged by it.
  */
-export function checkSchedule({ scheduled_at }: { scheduled_at?: string }) {
-  if (scheduled_at === undefined) return;
-  const ahead = Date.parse(scheduled_at) - Date.now();
+export function scheduled(given: Fulfillment = { type: "pickup" }): Fulfillment {
+  if (given.scheduled_at === undefined) return given;
+  const time = Date.parse(given.scheduled_at);
+  const ahead = time - Date.now();
   if (ahead <= 0 || ahead > maxDaysAhead * 24 * 60 * 60 * 1000)
     throw badField("/fulfillment/scheduled_at", `must be in the next ${maxDaysAhead} days`);
+  return { ...given, scheduled_at: new Date(time).toISOString() };
 }

@@ -11,7 +11,7 @@ import { openPaymentClient } from "../payments/client.ts";
 import { openLedger } from "../payments/ledger.ts";
 import { findEarlierPayment, markPaymentCharged } from "../payments/queries.ts";
 import { type Admission, createAdmission } from "./admission.ts";
-import { checkPlacement, checkSchedule } from "./fulfillment.ts";
+import { checkPlacement, scheduled } from "./fulfillment.ts";
 import { lockNumber, type PlacementKey } from "./idempotency.ts";
 import { priceOrder } from "./pricing.ts";
 import { findOrder, findPlacementFacts, insertPaidOrder, tryLockKey } from "./queries.ts";
@@ -93,8 +93,7 @@ export async function placeOrder(
       if (!claimed) throw twinInFlight();
       if (isOther) throw keyReused();
 
-      const fulfillment = request.fulfillment ?? { type: "pickup" as const };
-      checkSchedule(fulfillment);
+      const fulfillment = scheduled(request.fulfillment);
       if (items.length === 0) throw new ApiError("cart_empty", "There is nothing in the cart");
       // Read by one statement, here or by an earlier placement that saw this very version.
       const products = await counter.products.find(tx, catalog_version, productIds(items));

@@ -26,7 +26,14 @@ import { productRoutes } from "./catalog/product-routes.ts";
 import { catalogRoutes } from "./catalog/routes.ts";
 import { type Settings, version } from "./config.ts";
 import type { Pool } from "./db.ts";
-import { ApiError, refuseMalformedHttp, refuseUnknownRoutes, sendProblem, shapeErrors } from "./errors.ts";
+import {
+  ApiError,
+  badField,
+  refuseMalformedHttp,
+  refuseUnknownRoutes,
+  sendProblem,
+  shapeErrors,
+} from "./errors.ts";
 import { openLive } from "./events/live.ts";
 import { eventRoutes } from "./events/routes.ts";
 import { notificationRoutes } from "./notifications/routes.ts";
@@ -46,7 +53,7 @@ import { promotionRoutes } from "./promotions/routes.ts";
 import { staffPageRoutes } from "./staff-page/routes.ts";
 import { identityRoutes } from "./users/identity-routes.ts";
 import { userRoutes } from "./users/routes.ts";
-import { strictValidator } from "./validation.ts";
+import { refuseBodies, strictValidator } from "./validation.ts";
 
 declare module "fastify" {
   interface FastifyInstance {
@@ -105,6 +112,7 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   makeLogsLate(app.log);
   tellOfAnswers(app, log);
   readJson(app);
+  refuseBodies(app);
   shapeErrors(app);
 
   if (settings.sentryDsn) (await import("./ops/sentry.ts")).reportFailures(app, settings.sentryDsn);
@@ -209,7 +217,12 @@ function readJson(app: FastifyInstance) {
   const parse = app.getDefaultJsonParser("error", "error");
   app.removeContentTypeParser(["text/plain", "application/json"]);
   app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) =>
-    body === "" ? done(null, undefined) : parse(request, body as string, done),
+    body === ""
+      ? done(null, undefined)
+      : parse(request, body as string, (error, value) =>
+          // Null is Fastify's word for no body at all.
+          done(error ?? (value === null ? badField("", "Expected object") : null), value),
+        ),
   );
 }
 
@@ -218,9 +231,9 @@ const requestIdPrefix = randomBytes(6).toString("hex");
 let requestIdsMade = 0;
 const nextRequestId = () => `${requestIdPrefix}-${(++requestIdsMade).toString(36)}`;
 
-/** A caller's request id, if it is one that fits a log line: 1 to 64 visible ASCII characters. */
+/** A caller's request id, if it is one that fits a log line: 1 to 64 printable ASCII characters. */
 function readRequestId(header: string | string[] | undefined): string | undefined {
-  return typeof header === "string" && /^[\x21-\x7e]{1,64}$/.test(header) ? header : undefined;
+  return typeof header === "string" && /^[\x20-\x7e]{1,64}$/.test(header) ? header : undefined;
 }
 
 const methods = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"];

@@ -83,7 +83,7 @@ export const notFound = (what: string) => new ApiError("not_found", `${what} not
 
 /** A 400 that names one field. */
 export const badField = (path: string, message: string) =>
-  new ApiError("validation_failed", `${path}: ${message}`, { errors: [{ path, message }] });
+  new ApiError("validation_failed", `${path || "the body"}: ${message}`, { errors: [{ path, message }] });
 
 // What Fastify and its plugins say, in our words. Those that are not here are told by their status alone.
 const frameworkCodes: Record<string, [Code, string]> = {

@@ -1,8 +1,15 @@
 import { type TSchema, TypeBoxValidatorCompiler } from "@fastify/type-provider-typebox";
-import { FormatRegistry, Kind, OptionalKind, type StringOptions, TypeRegistry } from "@sinclair/typebox";
+import {
+  FormatRegistry,
+  Kind,
+  OptionalKind,
+  type StringOptions,
+  Type,
+  TypeRegistry,
+} from "@sinclair/typebox";
 import { DefaultErrorFunction, SetErrorFunction, ValueErrorType } from "@sinclair/typebox/errors";
 import { Value } from "@sinclair/typebox/value";
-import type { FastifySchemaCompiler } from "fastify";
+import type { FastifyInstance, FastifySchemaCompiler, preValidationHookHandler } from "fastify";
 import { ApiError, type FieldError } from "./errors.ts";
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -158,3 +165,17 @@ const validationFailed = (errors: FieldError[]) =>
       .join("; "),
     { errors: errors.slice(0, 100) },
   );
+
+/** Where a route that writes takes no body, one that says something is a mistake. */
+export function refuseBodies(app: FastifyInstance) {
+  const schema = Type.Optional(Type.Object({}, { additionalProperties: false }));
+  app.addHook("onRoute", (route) => {
+    const { method, url } = route as { method: string; url: string };
+    if (route.schema?.body || method === "GET" || method === "HEAD") return;
+    const check = strictValidator({ schema, httpPart: "body", method, url }) as (body: unknown) => {
+      error?: Error;
+    };
+    const refuseBody: preValidationHookHandler = ({ body = null }, _reply, done) => done(check(body).error);
+    route.preValidation = [refuseBody, ...[route.preValidation ?? []].flat()];
+  });
+}

@@ -327,6 +327,14 @@ describe("checking out", () => {
     expect(shop.provider.calls.map(({ body }) => body)).toEqual([{ value: 900 }]);
   });
 
+  test("without a body is one that says nothing", async () => {
+    const { ann, checkOut } = await filled();
+    const headers = { "idempotency-key": "k" };
+    const placed = await ann.call("POST", "/users/me/orders", { headers });
+    expect(placed.statusCode, placed.body).toBe(201);
+    expect((await checkOut({}, headers)).json()).toEqual(placed.json());
+  });
+
   test("with the same key again gives the same order, although the cart is empty", async () => {
     const { checkOut } = await filled();
     const key = { "idempotency-key": "k" };

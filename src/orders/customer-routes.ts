@@ -33,17 +33,18 @@ export const customerOrderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }
           "The same placement as `POST /orders`; what was bought leaves the cart, what was added meanwhile stays.",
         params,
         headers: IdempotencyHeader,
-        body: Checkout,
+        body: Type.Optional(Checkout),
         response: { 200: Order, 201: Order },
       },
     },
     async (request, reply) => {
       const { user_id } = request.params;
+      const checkout = request.body ?? {};
       const { order, replayed } = await placeOrder(counter, {
         // The key's request is the body alone: a replay works when the cart is empty again.
-        ...readPlacementKey(request.headers["idempotency-key"], { checkout: request.body }),
+        ...readPlacementKey(request.headers["idempotency-key"], { checkout }),
         customerId: user_id,
-        order: request.body,
+        order: checkout,
         items: cartStore(user_id),
         requestId: request.id,
       });

@@ -277,6 +277,30 @@ test("a quiet stream gets a comment every 15 seconds", async () => {
   await eventually(() => stream.comments.length === 1);
 });
 
+test("a stream ends soon after its follower is staff no more; the others stay", async () => {
+  const { customer, barista, place } = await openForBusiness();
+  const order = await place();
+  const [demoted, left] = [await shop.as("barista"), await shop.as("barista")];
+  const ending = [
+    await follow("/admin/orders/events", demoted.token),
+    await follow(`/orders/${order.id}/events`, demoted.token),
+    await follow("/admin/orders/events", left.token),
+  ];
+  const staying = [
+    await follow("/admin/orders/events", barista.token),
+    await follow(`/orders/${order.id}/events`, customer.token),
+  ];
+  for (const stream of [...ending, ...staying]) await stream.nth(0);
+  await shop.sql`update users set role = 'customer' where id = ${demoted.id}`;
+  await shop.sql`update users set deleted_at = now() where id = ${left.id}`;
+  const now = Date.now;
+  vi.spyOn(Date, "now").mockImplementation(() => now() + 15_000);
+  for (const stream of ending) await stream.ended;
+  await place();
+  expect((await staying[0]!.nth(1)).event).toBe("order.created");
+  expect(staying.map(({ response }) => response.complete)).toEqual([false, false]);
+});
+
 test("a stream ends within seconds of its token's expiry", async () => {
   const { barista } = await openForBusiness();
   const exp = Math.floor(Date.now() / 1000) + 2;

@@ -35,6 +35,8 @@ export interface Follow {
   orderId: string | undefined;
   /** When the follower's token expires, in milliseconds since 1970. */
   expiresAt: number;
+  /** Whether the follower still may, asked as often as a quiet stream is shown to be alive; without it he always may. */
+  mayFollow?: () => Promise<boolean>;
   /** The header that a client sends who comes back. */
   lastEventId: string | undefined;
   /** Reads what a stream begins with. */
@@ -122,7 +124,8 @@ export function openLive(sql: Pool, log: FastifyBaseLogger) {
   }
 
   /** Opens a stream; throws what the database does. */
-  async function follow({ orderId, expiresAt, lastEventId, snapshot, response }: Follow): Promise<Readable> {
+  async function follow(who: Follow): Promise<Readable> {
+    const { orderId, expiresAt, mayFollow, lastEventId, snapshot, response } = who;
     start();
     const queue: Frame[] = [];
     const wake = createBell();
@@ -132,6 +135,7 @@ export function openLive(sql: Pool, log: FastifyBaseLogger) {
     let lastSent = Date.now();
     /** When the reader last asked for more. */
     let lastTaken = Date.now();
+    let lastAllowed = Date.now();
     let ended = closed;
     /** Nothing will follow: the order is finished. */
     let finished = false;
@@ -151,6 +155,14 @@ export function openLive(sql: Pool, log: FastifyBaseLogger) {
         wake.ring();
       },
       tick(now) {
+        if (mayFollow && now - lastAllowed >= heartbeatMs) {
+          lastAllowed = now;
+          // While the database is away nobody knows; the token ends in any case.
+          mayFollow().then(
+            (may) => may || stream.end(),
+            () => {},
+          );
+        }
         if (now >= expiresAt) stream.end();
         else if ((queue.length > 0 || overflown) && now - lastTaken >= stallMs) response.destroy();
         else if (now - lastSent >= heartbeatMs) stream.offer({ text: ": alive\n\n" });

@@ -8,6 +8,7 @@ import { findOrder, listOpenOrders } from "../orders/queries.ts";
 import { Order } from "../orders/schemas.ts";
 import { Page, pageQuery, readPage, toPage } from "../paging.ts";
 import { Id } from "../schemas.ts";
+import { findRole } from "../users/queries.ts";
 import type { Follow, Live } from "./live.ts";
 import { listEvents } from "./queries.ts";
 import { Board, Event, OrderEvent } from "./schemas.ts";
@@ -24,7 +25,7 @@ const headers = Type.Object({
 
 const about =
   "`id` is the event's seq, `data` the event (schema `OrderEvent`). A comment comes every 15 seconds; the stream ends " +
-  "when the token expires, and it is cut when it isn't read: come back with the last id in Last-Event-ID.";
+  "when the token expires, for staff also within 20 seconds of losing the role, and it is cut when it isn't read: come back with the last id in Last-Event-ID.";
 
 /** Of a stream that begins with this. */
 const responseOf = (snapshot: TSchema) => ({
@@ -68,6 +69,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live }> = async (app
       if (!order || !(mine || (await isStaff(request)))) throw notFound("Order");
       return stream(request, reply, {
         orderId: order.id,
+        ...(!mine && { mayFollow: () => isStillStaff(request) }),
         snapshot: (tx) => findOrder(tx, order.id),
       });
     },
@@ -90,6 +92,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live }> = async (app
     async (request, reply) =>
       stream(request, reply, {
         orderId: undefined,
+        mayFollow: () => isStillStaff(request),
         snapshot: async (tx) => ({ orders: await listOpenOrders(tx) }),
       }),
   );
@@ -120,7 +123,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live }> = async (app
   async function stream(
     request: FastifyRequest,
     reply: FastifyReply,
-    what: Pick<Follow, "orderId" | "snapshot">,
+    what: Pick<Follow, "orderId" | "mayFollow" | "snapshot">,
   ) {
     const frames = await live.follow({
       ...what,
@@ -133,6 +136,11 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live }> = async (app
       .header("cache-control", "no-store, no-transform")
       .header("x-accel-buffering", "no")
       .send(frames) as never;
+  }
+
+  async function isStillStaff({ user }: FastifyRequest): Promise<boolean> {
+    const role = await findRole(app.sql, user.id);
+    return role !== undefined && role !== "customer";
   }
 
   /** When the token that the guard has verified expires, in milliseconds since 1970. */

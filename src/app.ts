@@ -8,7 +8,10 @@ import selectSerializers, {
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
   LogController,
+  type onRequestHookHandler,
   type onResponseHookHandler,
 } from "fastify";
 import type { Redis } from "ioredis";
@@ -186,29 +189,46 @@ function makeLogsLate(log: FastifyBaseLogger) {
   log.child = (...bindings) => new Proxy({ make: () => child(...bindings) }, late) as never;
 }
 
+/** What is told of who had gone before he was answered: no answer of ours, but what nginx calls it. */
+const clientGone = 499;
+
 /**
  * Logs and counts each answer. What its route is called each route is told once, for Fastify would look it up each time,
  * and each has a log of its own, which has written that once.
  */
 function tellOfAnswers(app: FastifyInstance, log: FastifyBaseLogger) {
   const tellOf =
-    (method: string, route: string | undefined, own: FastifyBaseLogger): onResponseHookHandler =>
-    ({ id, user }, { statusCode: status, elapsedTime }, done) => {
+    (method: string, route: string | undefined, own: FastifyBaseLogger) =>
+    ({ id, user }: FastifyRequest, { elapsedTime }: FastifyReply, status: number) => {
       countAnswer(method, route, status, elapsedTime);
       own.info({ request_id: id, status, ms: Math.round(elapsedTime), user_id: user?.id }, "request");
-      done();
     };
   app.addHook("onRoute", (route) => {
     // None here is for several methods at once.
     const { method, url } = route as { method: string; url: string };
     const tell = tellOf(method, url, log.child({ method, route: url }));
-    route.onResponse = [tell, ...[route.onResponse ?? []].flat()];
+    const tellOfAnswer: onResponseHookHandler = (request, reply, done) => {
+      tell(request, reply, reply.statusCode);
+      done();
+    };
+    route.onResponse = [tellOfAnswer, ...[route.onResponse ?? []].flat()];
+    // Fastify says nothing of an answer that nobody took. What is read at once is asked again; what writes, and a stream,
+    // which is left so as a rule, is told.
+    if (/^(GET|HEAD)$/.test(method) && !url.endsWith("/events")) return;
+    const tellOfLeaving: onRequestHookHandler = (request, reply, done) => {
+      const { raw } = reply;
+      raw.once("close", () => {
+        if (!raw.writableFinished) tell(request, reply, raw.headersSent ? reply.statusCode : clientGone);
+      });
+      done();
+    };
+    route.onRequest = [tellOfLeaving, ...[route.onRequest ?? []].flat()];
   });
-  app.addHook("onResponse", function (request, reply, done) {
+  app.addHook("onResponse", (request, reply, done) => {
     const { method, url } = request;
     if (request.is404)
-      tellOf(method, undefined, log.child({ method, route: url })).call(this, request, reply, done);
-    else done();
+      tellOf(method, undefined, log.child({ method, route: url }))(request, reply, reply.statusCode);
+    done();
   });
 }
 

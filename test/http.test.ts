@@ -297,6 +297,52 @@ describe("X-Request-Id", () => {
     );
   });
 
+  test("is in the log's line of who goes before he is answered, and of who leaves a stream", async () => {
+    const lines: Record<string, unknown>[] = [];
+    const other = await otherShop({
+      env: { LOG_LEVEL: "info" },
+      write: (line) => void lines.push(JSON.parse(line)),
+    });
+    const url = `${await other.app.listen({ port: 0, host: "127.0.0.1" })}/api/v1`;
+    const told = () =>
+      lines.filter(({ msg }) => msg === "request").map((line) => [line.request_id, line.route, line.status]);
+    const { token, ...barista } = await other.as("barista");
+    const product = await makeProduct(other.sql);
+    const headers = (id: string) => ({ authorization: `Bearer ${token}`, "x-request-id": id });
+
+    const { promise: gone, resolve: goOn } = Promise.withResolvers<void>();
+    other.provider.answer = () => ({ status: 200, after: gone });
+    const leaving = new AbortController();
+    const placing = fetch(`${url}/orders`, {
+      method: "POST",
+      headers: { ...headers("left"), ...json },
+      body: JSON.stringify({ items: [{ product_id: product.id, quantity: 1 }] }),
+      signal: leaving.signal,
+    });
+    await eventually(() => other.provider.calls.length === 1);
+    leaving.abort();
+    await expect(placing).rejects.toThrow();
+    await eventually(() => told().length === 1);
+    goOn();
+    // It is placed and paid all the same.
+    await eventually(async () => (await other.sql`select from orders`).count === 1);
+
+    const closing = new AbortController();
+    const board = await fetch(`${url}/admin/orders/events`, {
+      headers: headers("seen"),
+      signal: closing.signal,
+    });
+    await board.body!.getReader().read();
+    closing.abort();
+    await eventually(() => told().length === 2);
+    expect((await barista.call("GET", "/users/me", { headers: headers("last") })).statusCode).toBe(200);
+    expect(told()).toEqual([
+      ["left", "/api/v1/orders", 499],
+      ["seen", "/api/v1/admin/orders/events", 200],
+      ["last", "/api/v1/users/:user_id", 200],
+    ]);
+  });
+
   test("is replaced when it is too long, empty or not plain ASCII", async () => {
     for (const id of ["x".repeat(65), "", "ä", "a\tb"])
       expect((await ask(id)).headers["x-request-id"]).toMatch(ownId);

@@ -128,7 +128,7 @@ type Body = any;
 /** What a schema can't say: makes an allowed request one that makes sense. */
 const sense: Record<string, (draft: Omit<Draft, "body"> & { body?: Body }) => void> = {
   placeOrder: ({ body }) => sensePlacement(body),
-  checkOut: ({ body }) => sensePlacement(body),
+  checkOut: ({ body }) => body && sensePlacement(body),
   cancelOrder: (draft) => {
     draft.type = "application/json";
     draft.body = { reason: "sold out", ...draft.body };

@@ -204,6 +204,8 @@ describe.skipIf(noBrowser)("the office's products", () => {
     await field("Price").fill("5");
     await save();
     await eventually(async () => (await read(made!.id)).base_price_cents === 500);
+    // Who leaves before the page has heard of it is asked first.
+    await page.locator('button[aria-busy="false"]').getByText("Save", { exact: true }).waitFor();
     expect(await page.getByText("Somebody else").count()).toBe(0);
   });
 

@@ -20,7 +20,7 @@ await runProcess(async ({ settings: given, log, stack }) => {
   stack.defer(() => sql.end({ timeout: 5 }));
   if (sandbox && (await isEmpty(sql))) await seed(sql);
 
-  const counter = openCounter(settings, log);
+  const counter = openCounter(settings, sql, log);
   stack.defer(counter.close);
 
   const redis = settings.redisUrl

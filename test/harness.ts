@@ -66,7 +66,7 @@ export async function openShop({
   const sql = openPool(databaseUrl, { name: "api", max: settings.databasePoolMax });
   const level = settings.logLevel;
   const log = options.write ? pino({ level }, { write: options.write }) : pino({ level });
-  const counter = openCounter(settings, log);
+  const counter = openCounter(settings, sql, log);
   const redis = settings.redisUrl ? openRedis(settings.redisUrl, log) : undefined;
   const menu = openMenu({ ...settings, databaseUrl: options.listenUrl ?? databaseUrl }, sql, log, redis);
   const app = await buildApp({ settings, sql, counter, menu, redis, log });

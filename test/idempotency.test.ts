@@ -1,6 +1,6 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { makeProduct } from "./factories.ts";
-import { eventually, expectProblem, testShop } from "./harness.ts";
+import { eventually, expectProblem, openShop, testShop } from "./harness.ts";
 
 const shop = testShop();
 
@@ -101,6 +101,44 @@ describe("the same key again", () => {
     expect(replay.json()).toMatchObject({ id, status: "canceled" });
     expect(await count("orders")).toBe(1);
     expect(shop.provider.calls).toHaveLength(1);
+  });
+
+  test("replays in parallel, also where there is no place to order", async () => {
+    const own = await openShop({ env: { CHECKOUT_CONCURRENCY: "1", PAYMENT_TIMEOUT_MS: "5000" } });
+    onTestFinished(own.close);
+    const customer = await own.as("customer");
+    const product = await makeProduct(own.sql);
+    const place = (key: string, quantity = 1) =>
+      customer.call("POST", "/orders", {
+        body: { items: [{ product_id: product.id, quantity }] },
+        headers: { "idempotency-key": key },
+      });
+    const first = await place("done");
+    const replays = await Promise.all(Array.from({ length: 50 }, () => place("done")));
+    for (const replay of replays) {
+      expect(replay.statusCode, replay.body).toBe(200);
+      expect(replay.json()).toEqual(first.json());
+    }
+
+    const { promise, resolve } = Promise.withResolvers<void>();
+    own.provider.answer = () => ({ status: 200, after: promise });
+    const working = place("working");
+    await expect.poll(() => own.provider.calls.length).toBe(2);
+    const waiting = place("waiting");
+    const replay = await place("done");
+    expect(replay.statusCode, replay.body).toBe(200);
+    expect(replay.headers["idempotent-replayed"]).toBe("true");
+    expectProblem(await place("done", 2), 422, "idempotency_key_reused");
+    expectProblem(await place("working"), 409, "idempotency_in_progress");
+    expectProblem(await place("working", 2), 422, "idempotency_key_reused");
+    expectProblem(await place("new"), 503, "checkout_busy");
+    await own.sql`update users set deleted_at = now()`;
+    expectProblem(await place("done"), 401, "unauthorized");
+    await own.sql`update users set deleted_at = null`;
+    resolve();
+    expect((await working).statusCode).toBe(201);
+    expect([201, 503]).toContain((await waiting).statusCode);
+    expect(own.provider.calls.length).toBe((await own.sql`select from orders`).count);
   });
 
   test("replays an order of nothing to pay", async () => {

@@ -10,6 +10,7 @@ import { beingSettled, chargeCustomer, type Till } from "../payments/charge.ts";
 import { openPaymentClient } from "../payments/client.ts";
 import { openLedger } from "../payments/ledger.ts";
 import { findEarlierPayment, markPaymentCharged } from "../payments/queries.ts";
+import { findRole } from "../users/queries.ts";
 import { type Admission, createAdmission } from "./admission.ts";
 import { checkPlacement, scheduled } from "./fulfillment.ts";
 import { lockNumber, type PlacementKey } from "./idempotency.ts";
@@ -32,11 +33,13 @@ export const placementRefusals = [
 ] as const;
 
 /**
- * What placing needs beside the request: its own connections, the till, the products, and a bound on how many place at
- * once.
+ * What placing needs beside the request: its own connections and the others', the till, the products, and a bound on
+ * how many place at once.
  */
 export interface Counter extends Till {
   checkout: Pool;
+  /** The connections of everything else. */
+  sql: Pool;
   products: KnownProducts;
   admission: Admission;
 }
@@ -72,7 +75,7 @@ export async function placeOrder(
   const { customerId, order: request, items: source, keyHash, requestHash, requestId } = placement;
   checkPlacement(request);
 
-  const placed = await counter.admission.run(() =>
+  const place = () =>
     counter.checkout.begin(async (tx) => {
       // 1. Key, 2. Price: one packet. The statements run in this order and each sees what was committed before it,
       // so whoever gets the lock also sees the order of the one who had it.
@@ -82,7 +85,7 @@ export async function placeOrder(
         findPlacementFacts(tx, placement),
         Array.isArray(source) ? source : source.claim(tx),
       ]);
-      if (!role) throw new ApiError("unauthorized", "This account is gone");
+      if (!role) throw accountGone();
 
       const earlier = tried_before ? await findEarlierPayment(tx, customerId, keyHash) : undefined;
       const isOther = earlier && earlier.request_hash !== requestHash.toString("hex");
@@ -133,16 +136,41 @@ export async function placeOrder(
       }
       await store?.takeOut(tx);
       return { order, replayed: false };
-    }),
-  );
+    });
+
+  const placed = await counter.admission.run(place).catch((error) => replayBeside(counter, placement, error));
   if (placed.replayed) replays.inc();
   else ordersCreated.inc({ fulfillment: placed.order.fulfillment.type });
   return placed;
 }
 
+/**
+ * Where there was no place: what the key has made is told as ever, and a twin of its charge in flight is one. Throws
+ * `refusal` for all others.
+ */
+async function replayBeside(
+  { sql }: Counter,
+  { customerId, keyHash, requestHash }: Placement,
+  refusal: unknown,
+) {
+  if (!keyHash || !(refusal instanceof ApiError && refusal.code === "checkout_busy")) throw refusal;
+  const [role, earlier] = await Promise.all([
+    findRole(sql, customerId),
+    findEarlierPayment(sql, customerId, keyHash),
+  ]);
+  if (!role) throw accountGone();
+  if (!earlier) throw refusal;
+  if (earlier.request_hash !== requestHash.toString("hex")) throw keyReused();
+  if (earlier.status === "pending") throw twinInFlight();
+  if (!earlier.order_id) throw refusal;
+  return { order: (await findOrder(sql, earlier.order_id))!, replayed: true };
+}
+
 const productIds = (items: OrderLineInput[]) => [
   ...new Set(items.map((item) => item.product_id.toLowerCase())),
 ];
+
+const accountGone = () => new ApiError("unauthorized", "This account is gone");
 
 const keyReused = () =>
   new ApiError("idempotency_key_reused", "This Idempotency-Key was used for another request");
@@ -156,6 +184,7 @@ const ledgerWriters = 2;
 /** Opens what placing needs: its own connections and the payment provider. Its end waits for placements to finish. */
 export function openCounter(
   settings: CompleteSettings,
+  sql: Pool,
   log: FastifyBaseLogger,
 ): Counter & { close: () => Promise<void> } {
   const { databaseUrl, checkoutConcurrency, paymentServiceUrl, paymentTimeoutMs } = settings;
@@ -171,6 +200,7 @@ export function openCounter(
   const provider = openPaymentClient(paymentServiceUrl, paymentTimeoutMs);
   return {
     checkout,
+    sql,
     products: keepProducts(),
     ledger: openLedger(ledger, ledgerWriters),
     provider,

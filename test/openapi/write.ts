@@ -16,7 +16,7 @@ const settings = readSettings({
 }) as Parameters<typeof openCounter>[0];
 const log = pino({ level: "silent" });
 const sql = openPool(nowhere, { name: "openapi", max: 1 });
-const counter = openCounter(settings, log);
+const counter = openCounter(settings, sql, log);
 const menu = openMenu(settings, sql, log);
 const app = await buildApp({ settings, sql, counter, menu, redis: undefined, log });
 await app.ready();

@@ -144,13 +144,12 @@ export const strictValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpPa
     // Fastify's word for no body at all.
     if (input === null && schema[OptionalKind]) return { value: undefined };
     const value = httpPart === "body" ? input : fromText(schema, input);
-    const broken = textErrors(value);
-    if (broken.length > 0) return { error: validationFailed(broken) };
     check ??= TypeBoxValidatorCompiler({ schema, method, url, httpPart: "body" });
     const result = check(value) as { value?: unknown; error?: { instancePath: string; message: string }[] };
-    if (!result.error) return { value: result.value };
-    const firstOfPath = new Map<string, FieldError>();
-    for (const { instancePath: path, message } of result.error)
+    const broken = textErrors(value);
+    if (!result.error && broken.length === 0) return { value: result.value };
+    const firstOfPath = new Map(broken.map((error) => [error.path, error]));
+    for (const { instancePath: path, message } of result.error ?? [])
       if (!firstOfPath.has(path)) firstOfPath.set(path, { path, message });
     return { error: validationFailed([...firstOfPath.values()]) };
   };

@@ -361,10 +361,14 @@ describe("what is refused", () => {
 
   test("every bad field is named at once", async () => {
     const customer = await shop.as("customer");
-    const body = { items: [{ product_id: 1, quantity: 0, extra: 1 }], notes: 5 };
+    const body = {
+      items: [{ product_id: 1, quantity: 0, extra: 1, notes: "a\0" }],
+      notes: 5,
+    };
     const problem = expectProblem(await customer.call("POST", "/orders", { body }), 400, "validation_failed");
     expect(problem.errors.map((error: { path: string }) => error.path).sort()).toEqual([
       "/items/0/extra",
+      "/items/0/notes",
       "/items/0/product_id",
       "/items/0/quantity",
       "/notes",

@@ -213,6 +213,8 @@ describe("an import is refused, all of it, for", () => {
     ["a name that begins with -", "-1,,,400,,", "/name"],
     ["a name that begins with @", "@SUM,,,400,,", "/name"],
     ["a name that begins with a tab", "\tLatte,,,400,,", "/name"],
+    ["a name with NUL", "La\0tte,,,400,,", "/name"],
+    ["a variation with NUL", "Latte,,,400,,Sm\0all:0", "/variations/0/name"],
     ["a formula behind a blank", " =1+1,,,400,,", "/name"],
     ["a name of 101 characters", `${"n".repeat(101)},,,400,,`, "/name"],
     ["a cell of 10,000 characters", `Latte,,${"d".repeat(10_000)},400,,`, "/description"],
@@ -281,6 +283,7 @@ describe("an import is refused, all of it, for", () => {
     ["a header with one more", `${header},colour\nLatte,Coffee,,400,,,red`, ""],
     ["a column twice", `${header},name\nLatte,Coffee,,400,,,x`, ""],
     ["semicolons", `${header.replaceAll(",", ";")}\nLatte;Coffee;;400;;`, "/name"],
+    ["a header with NUL", `na\0${header.slice(2)}\nLatte,Coffee,,400,,`, "/name"],
     ["nothing", " ", "/name"],
   ])("%s", async (_title, file, path) => {
     expect(await refuse(file)).toMatchObject([{ row: 0, path }]);
@@ -299,7 +302,7 @@ describe("an import is refused, all of it, for", () => {
     const large = csv(...Array.from({ length: 1_000 }, (_, n) => `Product ${n},,${"d".repeat(2_200)},100,,`));
     await expectRefusal(() => send(large), 413, "body_too_large");
     await expectRefusal(() => send(Buffer.from("ff", "hex")), 400, "validation_failed");
-    await expectRefusal(() => send(csv("A\0,,,100,,")), 400, "validation_failed");
+    await expectRefusal(() => send(`"${header}"`, { type: "application/json" }), 400, "validation_failed");
     await expectRefusal(() => send("{}", { type: "application/json" }), 400, "validation_failed");
     await expectRefusal(() => send("<a/>", { type: "text/xml" }), 415, "unsupported_media_type");
     await expectRefusal(() => manager.call("POST", "/admin/products/import"), 415, "unsupported_media_type");

@@ -2,6 +2,7 @@
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
 import { ApiError } from "../errors.ts";
+import { strictValidator } from "../validation.ts";
 import { writeCsv } from "./csv.ts";
 import { importProducts, maxImportBytes } from "./import.ts";
 import { listProductsForExport } from "./import-queries.ts";
@@ -28,6 +29,9 @@ export const importRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (ap
       onRequest: requireManager,
       bodyLimit: maxImportBytes,
       config: { refuses: ["import_failed", "name_taken"] },
+      // A file is judged row by row, below.
+      validatorCompiler: (route) =>
+        route.contentType === "text/csv" ? () => true : strictValidator(route as never),
       schema: {
         operationId: "importProducts",
         tags,

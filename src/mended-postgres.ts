@@ -26,6 +26,8 @@
 // the server no longer knows, the transaction has failed: a commit that is asked for again is answered by a rollback, which
 // the driver takes for a commit. The mend: it is an error.
 //
+// Lighter: a transaction that waits for something else keeps no snapshot, which would hold up vacuum.
+//
 // Quicker:
 //  - `begin` travels with what follows it, and `commit` with the statement before it, where `last` has told that it is the
 //    last, which saves two round trips. What a transaction asks for in one packet is answered in one; after an error

@@ -25,7 +25,8 @@ const headers = Type.Object({
 
 const about =
   "`id` is the event's seq, `data` the event (schema `OrderEvent`). A comment comes every 15 seconds; the stream ends " +
-  "when the token expires, for staff also within 20 seconds of losing the role, and it is cut when it isn't read: come back with the last id in Last-Event-ID.";
+  "when the token expires, for staff also within 20 seconds of losing the role, and it is cut when it isn't read: come " +
+  "back with the last id in Last-Event-ID.";
 
 /** Of a stream that begins with this. */
 const responseOf = (snapshot: TSchema) => ({

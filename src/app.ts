@@ -24,11 +24,12 @@ import { categoryRoutes } from "./catalog/category-routes.ts";
 import { imageAdminRoutes, imageRoute } from "./catalog/image-routes.ts";
 import { openImageStore } from "./catalog/images.ts";
 import { importRoutes } from "./catalog/import-routes.ts";
-import type { Menu } from "./catalog/menu-snapshot.ts";
+import type { Menu } from "./catalog/menu-cache.ts";
 import { productRoutes } from "./catalog/product-routes.ts";
 import { catalogRoutes } from "./catalog/routes.ts";
+import type { Counter } from "./checkout/place.ts";
 import { type Settings, version } from "./config.ts";
-import type { Pool } from "./db.ts";
+import type { Pool } from "./db/pool.ts";
 import {
   ApiError,
   badField,
@@ -36,19 +37,25 @@ import {
   refuseUnknownRoutes,
   sendProblem,
   shapeErrors,
-} from "./errors.ts";
-import { openLive } from "./events/live.ts";
-import { eventRoutes } from "./events/routes.ts";
+} from "./http/errors.ts";
+import {
+  endResting,
+  headerPatience,
+  refuseUnderPressure,
+  requestTimeout,
+  restMs,
+} from "./http/load-shedding.ts";
+import { limitGuesses, limitRequests } from "./http/rate-limit.ts";
+import { rootRoute } from "./http/root.ts";
+import { refuseBodies, strictValidator } from "./http/validation.ts";
 import { notificationRoutes } from "./notifications/routes.ts";
-import { documentPages } from "./ops/document-pages.ts";
-import { healthRoutes } from "./ops/health.ts";
-import { limitGuesses, limitRequests } from "./ops/limits.ts";
-import { countAnswer, metricsRoute } from "./ops/metrics.ts";
-import { describeApi } from "./ops/openapi.ts";
-import { endResting, headerPatience, refuseUnderPressure, requestTimeout, restMs } from "./ops/pressure.ts";
-import { rootRoute } from "./ops/root.ts";
+import { healthRoutes } from "./observability/health.ts";
+import { countAnswer, metricsRoute } from "./observability/metrics.ts";
+import { documentPages } from "./openapi/docs-pages.ts";
+import { describeApi } from "./openapi/document.ts";
+import { openLive } from "./order-feed/feed.ts";
+import { eventRoutes } from "./order-feed/routes.ts";
 import { customerOrderRoutes } from "./orders/customer-routes.ts";
-import type { Counter } from "./orders/place.ts";
 import { orderRoutes } from "./orders/routes.ts";
 import { salesRoutes } from "./orders/sales-routes.ts";
 import { paymentRoutes } from "./payments/routes.ts";
@@ -56,7 +63,6 @@ import { promotionRoutes } from "./promotions/routes.ts";
 import { staffPageRoutes } from "./staff-page/routes.ts";
 import { identityRoutes } from "./users/identity-routes.ts";
 import { userRoutes } from "./users/routes.ts";
-import { refuseBodies, strictValidator } from "./validation.ts";
 
 declare module "fastify" {
   interface FastifyInstance {
@@ -118,7 +124,7 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   refuseBodies(app);
   shapeErrors(app);
 
-  if (settings.sentryDsn) (await import("./ops/sentry.ts")).reportFailures(app, settings.sentryDsn);
+  if (settings.sentryDsn) (await import("./observability/sentry.ts")).reportFailures(app, settings.sentryDsn);
 
   // Asked without an Origin it says the same; the plugin's own refusal is no problem+json.
   const preflight = { strictPreflight: false };

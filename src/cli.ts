@@ -2,11 +2,11 @@
 import { parseArgs } from "node:util";
 import { Value } from "@sinclair/typebox/value";
 import { createManager } from "./auth/create-manager.ts";
-import { openPool } from "./db.ts";
-import { migrate, seed } from "./migrate.ts";
-import { examine } from "./ops/doctor.ts";
-import { complete, PlainError, runProcess } from "./runtime.ts";
-import { Email, toEmail } from "./schemas.ts";
+import { migrate, seed } from "./db/migrate.ts";
+import { openPool } from "./db/pool.ts";
+import { Email, toEmail } from "./http/schemas.ts";
+import { complete, PlainError, runProcess } from "./lifecycle.ts";
+import { examine } from "./observability/doctor.ts";
 
 const [command, ...args] = process.argv.slice(2);
 
@@ -16,7 +16,7 @@ const demand = command === "create-manager" ? ["DATABASE_URL", "JWT_SECRET_KEY"]
 await runProcess(async ({ settings, log, stack }) => {
   const databaseUrl = settings.production
     ? complete(settings).databaseUrl
-    : await (await import("./sandbox/fill-in.ts")).fillInDatabase(settings, stack);
+    : await (await import("./dev/defaults.ts")).fillInDatabase(settings, stack);
 
   if (command === "migrate") {
     await migrate(databaseUrl);

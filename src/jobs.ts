@@ -5,11 +5,11 @@ import { cleanUp } from "./auth/clean-up.ts";
 import { openMailer } from "./auth/mail.ts";
 import { openImageStore } from "./catalog/images.ts";
 import type { CompleteSettings } from "./config.ts";
-import type { Pool } from "./db.ts";
+import type { Pool } from "./db/pool.ts";
+import { sinkNames, startRelay } from "./events/outbox-publisher.ts";
 import { deleteOldEvents } from "./events/queries.ts";
-import { sinkNames, startRelay } from "./events/relay.ts";
 import { openNotifier } from "./notifications/send.ts";
-import { startSettling } from "./payments/settle.ts";
+import { startSettling } from "./refunds/reconciler.ts";
 
 // Jobs mostly wait for a provider that takes seconds, and hold no connection while they do.
 const concurrency = 10;

@@ -1,16 +1,16 @@
 // `npm start`: one instance of the service.
 import type { AddressInfo } from "node:net";
 import { buildApp } from "./app.ts";
-import { openMenu } from "./catalog/menu-snapshot.ts";
-import { openPool } from "./db.ts";
+import { openMenu } from "./catalog/menu-cache.ts";
+import { openCounter } from "./checkout/place.ts";
+import { isEmpty, migrate, seed } from "./db/migrate.ts";
+import { openPool } from "./db/pool.ts";
+import { openDrain, proxyLingerMs } from "./http/graceful-shutdown.ts";
 import type { Worker } from "./jobs.ts";
-import { isEmpty, migrate, seed } from "./migrate.ts";
-import { openDrain, proxyLingerMs } from "./ops/drain.ts";
-import { openCounter } from "./orders/place.ts";
-import { complete, runProcess } from "./runtime.ts";
+import { complete, runProcess } from "./lifecycle.ts";
 
 await runProcess(async ({ settings: given, log, stack }) => {
-  const sandbox = given.production ? undefined : await import("./sandbox/fill-in.ts");
+  const sandbox = given.production ? undefined : await import("./dev/defaults.ts");
   const settings = sandbox ? await sandbox.fillIn(given, stack) : complete(given);
 
   // In production migrations are a step of their own, `npm run migrate`, before instances start.

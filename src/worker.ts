@@ -1,13 +1,13 @@
 // `npm run worker`: the background jobs alone, beside instances that run with WORKER=off.
-import { openPool } from "./db.ts";
+import { openPool } from "./db/pool.ts";
 import { startWorker } from "./jobs.ts";
-import { serveWorkerMetrics } from "./ops/worker-metrics.ts";
-import { complete, runProcess } from "./runtime.ts";
+import { complete, runProcess } from "./lifecycle.ts";
+import { serveWorkerMetrics } from "./observability/worker-metrics.ts";
 
 await runProcess(async ({ settings: given, log, stack }) => {
   const settings = given.production
     ? complete(given)
-    : await (await import("./sandbox/fill-in.ts")).fillInBeside(given, stack);
+    : await (await import("./dev/defaults.ts")).fillInBeside(given, stack);
   if (settings.metricsPort > 0) stack.defer(await serveWorkerMetrics(settings.host, settings.metricsPort));
   const sql = openPool(settings.databaseUrl, { name: "worker", max: settings.databasePoolMax });
   stack.defer(() => sql.end({ timeout: 5 }));

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { openPool, type Pool } from "../src/db.ts";
-import { type EmbeddedPostgres, startPostgres } from "../src/sandbox/postgres.ts";
+import { openPool, type Pool } from "../src/db/pool.ts";
+import { type EmbeddedPostgres, startPostgres } from "../src/dev/postgres.ts";
 import { cloneDatabase, eventually, expectProblem, openShop } from "./harness.ts";
 
 let url: string;
@@ -113,7 +113,7 @@ test("a statement that was cut doesn't hand its error to the next connection", a
 test("PostgreSQL stopped and started again: 503 unavailable meanwhile, and then it goes on", async () => {
   const folder = await mkdtemp(join(tmpdir(), "ristretto-restart-"));
   let postgres: EmbeddedPostgres = await startPostgres(folder, { fsync: "off" });
-  const { migrate } = await import("../src/migrate.ts");
+  const { migrate } = await import("../src/db/migrate.ts");
   await migrate(postgres.url);
   const shop = await openShop({ databaseUrl: postgres.url });
   try {

@@ -1,7 +1,7 @@
 import { createServer } from "node:net";
 import { expect, test } from "vitest";
 import { readSettings } from "../src/config.ts";
-import { examine } from "../src/ops/doctor.ts";
+import { examine } from "../src/observability/doctor.ts";
 import { testShop } from "./harness.ts";
 
 const shop = testShop();

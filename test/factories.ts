@@ -3,7 +3,7 @@ import { v7 as uuidv7 } from "uuid";
 import { hashPassword } from "../src/auth/passwords.ts";
 import { createProduct } from "../src/catalog/product-edit.ts";
 import type { ProductPatch } from "../src/catalog/schemas.ts";
-import type { Pool } from "../src/db.ts";
+import type { Pool } from "../src/db/pool.ts";
 import type { Role } from "../src/users/queries.ts";
 
 const password = "correct horse";

@@ -3,9 +3,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { TestProject } from "vitest/node";
-import { openPool } from "../src/db.ts";
-import { migrate } from "../src/migrate.ts";
-import { startPostgres } from "../src/sandbox/postgres.ts";
+import { migrate } from "../src/db/migrate.ts";
+import { openPool } from "../src/db/pool.ts";
+import { startPostgres } from "../src/dev/postgres.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {

@@ -4,7 +4,7 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import Fastify from "fastify";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { endResting, restMs } from "../src/ops/pressure.ts";
+import { endResting, restMs } from "../src/http/load-shedding.ts";
 import { eventually, expectProblem, openShop, testShop } from "./harness.ts";
 
 const shop = testShop();

@@ -4,8 +4,8 @@ import { hostname } from "node:os";
 import type { Response } from "light-my-request";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { buildApp } from "../src/app.ts";
-import { openPool } from "../src/db.ts";
-import { codes } from "../src/errors.ts";
+import { openPool } from "../src/db/pool.ts";
+import { codes } from "../src/http/errors.ts";
 import { makeProduct } from "./factories.ts";
 import { eventually, expectProblem, openShop, rowsOf, type ShopOptions, testShop } from "./harness.ts";
 

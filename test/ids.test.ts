@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { newId } from "../src/ids.ts";
+import { newId } from "../src/db/ids.ts";
 
 test("ids are UUIDv7 of now, and each sorts after all that were made before it", () => {
   const before = Date.now();

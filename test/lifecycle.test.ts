@@ -17,7 +17,7 @@ import {
   onTestFinished,
   test,
 } from "vitest";
-import { openPool, type Pool } from "../src/db.ts";
+import { openPool, type Pool } from "../src/db/pool.ts";
 import { freePort } from "./free-port.ts";
 import { eventually } from "./harness.ts";
 import { type Env, killIn, killStarted, makeFolder, npm, processesIn, removeFolder, start } from "./npm.ts";

@@ -2,7 +2,7 @@
 // secret that was used.
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
-import { openPool } from "../src/db.ts";
+import { openPool } from "../src/db/pool.ts";
 import { makeProduct } from "./factories.ts";
 import { cloneDatabase, eventually } from "./harness.ts";
 import { startInstance } from "./instance.ts";

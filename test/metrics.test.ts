@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
 import { makeProduct } from "./factories.ts";
 import { eventually, openShop, testShop } from "./harness.ts";
-import { missing } from "./missing.ts";
 import { startRedis } from "./redis.ts";
 import { noRedis } from "./redis-server.ts";
+import { missing } from "./skip-if-unavailable.ts";
 
 const shop = testShop();
 

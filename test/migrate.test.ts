@@ -1,9 +1,9 @@
 import { runner } from "node-pg-migrate";
 import pg from "pg";
 import { afterEach, expect, test } from "vitest";
-import { openPool, type Pool } from "../src/db.ts";
-import { migrate, pendingMigrations } from "../src/migrate.ts";
-import { PlainError } from "../src/runtime.ts";
+import { migrate, pendingMigrations } from "../src/db/migrate.ts";
+import { openPool, type Pool } from "../src/db/pool.ts";
+import { PlainError } from "../src/lifecycle.ts";
 import { makeUser } from "./factories.ts";
 import { cloneDatabase, eventually } from "./harness.ts";
 

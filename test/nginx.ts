@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "./free-port.ts";
 import { eventually } from "./harness.ts";
-import { missing } from "./missing.ts";
+import { missing } from "./skip-if-unavailable.ts";
 
 // Debian keeps it where a user's path may not lead.
 const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { v7 as uuidv7 } from "uuid";
 import { describe, expect, test } from "vitest";
-import { keepProducts } from "../src/catalog/known-products.ts";
-import type { Db } from "../src/db.ts";
+import { keepProducts } from "../src/catalog/product-cache.ts";
+import type { Db } from "../src/db/pool.ts";
 import { makeProduct } from "./factories.ts";
 import { eventually, expectProblem, testShop } from "./harness.ts";
 

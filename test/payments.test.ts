@@ -1,8 +1,8 @@
 import { createServer } from "node:net";
 import { describe, expect, test } from "vitest";
-import { createBreaker } from "../src/payments/breaker.ts";
 import { openPaymentClient } from "../src/payments/client.ts";
-import { redactBody } from "../src/payments/redact.ts";
+import { createBreaker } from "../src/provider-client/circuit-breaker.ts";
+import { redactBody } from "../src/provider-client/redact.ts";
 import { makeProduct } from "./factories.ts";
 import { expectProblem, openShop, testShop } from "./harness.ts";
 

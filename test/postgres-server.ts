@@ -6,10 +6,10 @@ import { chownSync, readdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openPool } from "../src/db.ts";
+import { openPool } from "../src/db/pool.ts";
 import { freePort } from "./free-port.ts";
 import { eventually } from "./harness.ts";
-import { missing } from "./missing.ts";
+import { missing } from "./skip-if-unavailable.ts";
 
 const packages = "/usr/lib/postgresql";
 /** Where the newest one's programs are. */

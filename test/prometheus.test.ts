@@ -8,7 +8,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { freePort } from "./free-port.ts";
 import { cloneDatabase, eventually } from "./harness.ts";
 import { startInstance } from "./instance.ts";
-import { missing } from "./missing.ts";
+import { missing } from "./skip-if-unavailable.ts";
 
 const noPrometheus = missing("prometheus", () =>
   execFileSync("prometheus", ["--version"], { stdio: "ignore" }),

@@ -2,7 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { freePort } from "./free-port.ts";
-import { missing } from "./missing.ts";
+import { missing } from "./skip-if-unavailable.ts";
 
 export const noRedis = missing("redis-server", () => execFileSync("redis-server", ["--version"]));
 

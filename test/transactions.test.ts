@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
-import { last, openPool, type Pool } from "../src/db.ts";
+import { last, openPool, type Pool } from "../src/db/pool.ts";
 import { cloneDatabase } from "./harness.ts";
 
 let url: string;

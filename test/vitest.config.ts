@@ -1,5 +1,5 @@
 import { defineConfig } from "vitest/config";
-import { tally } from "./tally.ts";
+import { tally } from "./summary-reporter.ts";
 
 export default defineConfig({
   root: new URL("..", import.meta.url).pathname,

@@ -1,4 +1,4 @@
-import type { Db } from "../db.ts";
+import type { Db } from "../db/pool.ts";
 import { deleteUnverifiedUsers, dropUnprovedEmails } from "../users/queries.ts";
 import { deleteDeadCodes } from "./code-queries.ts";
 import { deleteDeadSessions, deleteDeadTokens } from "./queries.ts";

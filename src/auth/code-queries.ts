@@ -1,5 +1,5 @@
-import type { Db } from "../db.ts";
-import { newId } from "../ids.ts";
+import { newId } from "../db/ids.ts";
+import type { Db } from "../db/pool.ts";
 
 export type Purpose = "verify_email" | "change_email" | "reset_password";
 

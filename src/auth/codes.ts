@@ -1,8 +1,8 @@
 // One-time codes: made, hashed, tried, used.
 import { createHmac, randomInt, timingSafeEqual } from "node:crypto";
 import type { Settings } from "../config.ts";
-import type { Db, Pool } from "../db.ts";
-import { ApiError } from "../errors.ts";
+import type { Db, Pool } from "../db/pool.ts";
+import { ApiError } from "../http/errors.ts";
 import { type Purpose, type TriedCode, takeTry, useCode } from "./code-queries.ts";
 
 /** Six digits, each code as likely as another. */

@@ -1,6 +1,6 @@
 import type { Settings } from "../config.ts";
-import type { Pool } from "../db.ts";
-import { newId } from "../ids.ts";
+import { newId } from "../db/ids.ts";
+import type { Pool } from "../db/pool.ts";
 import { tellOfUser } from "../users/events.ts";
 import { upsertManager } from "../users/queries.ts";
 import { deleteCode, insertResetCode } from "./code-queries.ts";

@@ -1,8 +1,8 @@
 // Who may call a route: named in its `onRequest`, so that it runs before anything of the request is judged.
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { ApiError, type Code, notFound } from "../errors.ts";
+import { ApiError, type Code, notFound } from "../http/errors.ts";
+import { isUuid } from "../http/validation.ts";
 import { findRole, type Role } from "../users/queries.ts";
-import { isUuid } from "../validation.ts";
 import { readAccessToken, type SignedIn } from "./tokens.ts";
 
 /** A guard, with the codes that it refuses with, for the OpenAPI document. */

@@ -1,9 +1,9 @@
 // The messages that carry a code, and what sends them.
 import type { Logger } from "pino";
 import type { Settings } from "../config.ts";
-import type { Pool } from "../db.ts";
-import { ApiError } from "../errors.ts";
-import { mails } from "../ops/metrics.ts";
+import type { Pool } from "../db/pool.ts";
+import { ApiError } from "../http/errors.ts";
+import { mails } from "../observability/metrics.ts";
 import { makeCode, type Purpose, unmakeCode } from "./code-queries.ts";
 import { hashCode, randomCode } from "./codes.ts";
 

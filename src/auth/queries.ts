@@ -1,5 +1,5 @@
-import type { Db } from "../db.ts";
-import type { PageRequest } from "../paging.ts";
+import type { Db } from "../db/pool.ts";
+import type { PageRequest } from "../http/pagination.ts";
 import type { Role } from "../users/queries.ts";
 import type { Session } from "./schemas.ts";
 

@@ -2,9 +2,9 @@
 // status, not in time.
 import formbody from "@fastify/formbody";
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
-import { ApiError } from "../errors.ts";
-import type { JudgeGuess } from "../ops/limits.ts";
-import { toEmail } from "../schemas.ts";
+import { ApiError } from "../http/errors.ts";
+import type { JudgeGuess } from "../http/rate-limit.ts";
+import { toEmail } from "../http/schemas.ts";
 import { signUpByIdentity } from "../users/identities.ts";
 import { findAccountByIdentity } from "../users/identity-queries.ts";
 import { findAccountByEmail } from "../users/queries.ts";

@@ -1,6 +1,16 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Email, Id, Nullable, OneOf, PersonName, PhoneNumber, Time, text, visibleText } from "../schemas.ts";
+import {
+  Email,
+  Id,
+  Nullable,
+  OneOf,
+  PersonName,
+  PhoneNumber,
+  Time,
+  text,
+  visibleText,
+} from "../http/schemas.ts";
 
 /** What OAuth clients send besides. Whatever it is, it is not read, and dropped before the rest is checked. */
 export const ignoredOauthFields = ["grant_type", "scope", "client_id", "client_secret"];

@@ -1,8 +1,8 @@
 // The devices on which a user is signed in.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
-import { notFound } from "../errors.ts";
-import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { Id, UserId } from "../schemas.ts";
+import { notFound } from "../http/errors.ts";
+import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Id, UserId } from "../http/schemas.ts";
 import { requireSelfOrManager } from "./guards.ts";
 import { endSession, listSessions } from "./queries.ts";
 import { Session } from "./schemas.ts";

@@ -1,6 +1,6 @@
 // A session is the family of refresh tokens that descend from one sign-in.
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { newId } from "../ids.ts";
+import { newId } from "../db/ids.ts";
 import type { Account, Role } from "../users/queries.ts";
 import { endSession, insertSession, lockRefreshToken, rotateRefreshToken } from "./queries.ts";
 import type { TokenPair } from "./schemas.ts";

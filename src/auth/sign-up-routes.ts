@@ -1,12 +1,12 @@
 // Becoming a user, and proving an address: to sign up, to change it, to set a new password. What is asked for by email
 // is answered the same whether or not anybody has it.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
-import type { JudgeGuess } from "../ops/limits.ts";
-import { toEmail } from "../schemas.ts";
+import type { JudgeGuess } from "../http/rate-limit.ts";
+import { toEmail } from "../http/schemas.ts";
 import { tellOfUser } from "../users/events.ts";
 import { insertUser, resetPassword, verifyEmail } from "../users/queries.ts";
 import { User } from "../users/schemas.ts";
-import { refuseTaken } from "../users/taken.ts";
+import { refuseTaken } from "../users/unique-violations.ts";
 import { askForCode } from "./code-queries.ts";
 import { invalidCode, spendCode, tryCode } from "./codes.ts";
 import { requireMail } from "./mail.ts";

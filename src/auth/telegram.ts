@@ -1,7 +1,7 @@
 // Signing in through Telegram: its proof, and the users that come of it.
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { FastifyRequest } from "fastify";
-import { ApiError } from "../errors.ts";
+import { ApiError } from "../http/errors.ts";
 import type { ProvedIdentity } from "../users/identity-queries.ts";
 import type { TelegramLogin } from "./schemas.ts";
 

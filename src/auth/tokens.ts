@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import jwt from "@fastify/jwt";
 import type { FastifyInstance } from "fastify";
-import { newId } from "../ids.ts";
+import { newId } from "../db/ids.ts";
+import { isUuid } from "../http/validation.ts";
 import { type Role, roles } from "../users/queries.ts";
-import { isUuid } from "../validation.ts";
 
 export interface SignedIn {
   id: string;

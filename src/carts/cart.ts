@@ -1,10 +1,10 @@
 // A cart is priced whenever it is read, with the code that prices an order.
 import { findProducts } from "../catalog/queries.ts";
 import type { Product } from "../catalog/schemas.ts";
-import { brokenConstraint, type Db, type Pool } from "../db.ts";
-import { ApiError, notFound } from "../errors.ts";
+import type { LineStore } from "../checkout/place.ts";
+import { brokenConstraint, type Db, type Pool } from "../db/pool.ts";
 import { insertEvent } from "../events/queries.ts";
-import type { LineStore } from "../orders/place.ts";
+import { ApiError, notFound } from "../http/errors.ts";
 import { priceLine, refusedLines } from "../orders/pricing.ts";
 import type { Order, OrderLineInput } from "../orders/schemas.ts";
 import {

@@ -1,5 +1,5 @@
-import type { Db } from "../db.ts";
-import { newId } from "../ids.ts";
+import { newId } from "../db/ids.ts";
+import type { Db } from "../db/pool.ts";
 
 /** Makes the cart; undefined if there is one. */
 export async function insertCart(sql: Db, userId: string): Promise<{ id: string } | undefined> {

@@ -1,10 +1,10 @@
 // A user's cart. It holds wishes, not prices: it is priced whenever it is read, and checked out by the one placement.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireSelfOrManager } from "../auth/guards.ts";
-import { ApiError, notFound } from "../errors.ts";
+import { ApiError, notFound } from "../http/errors.ts";
+import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Id, UserId } from "../http/schemas.ts";
 import { OrderLineInput } from "../orders/schemas.ts";
-import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { Id, UserId } from "../schemas.ts";
 import { addToCart, changeCart, readCart } from "./cart.ts";
 import { deleteCart, deleteCartLine, deleteCartLines, insertCart, setCartLineQuantity } from "./queries.ts";
 import { Cart, CartItem, CartItemPatch } from "./schemas.ts";

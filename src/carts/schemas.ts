@@ -1,7 +1,7 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
+import { Cents, Id, Nullable, OneOf } from "../http/schemas.ts";
 import { ChosenOption } from "../orders/schemas.ts";
-import { Cents, Id, Nullable, OneOf } from "../schemas.ts";
 
 export const CartItemPatch = Type.Object(
   { quantity: Type.Integer({ minimum: 0, maximum: 100, description: "0 removes the line" }) },

@@ -1,5 +1,5 @@
-import type { Db } from "../db.ts";
-import type { PageRequest } from "../paging.ts";
+import type { Db } from "../db/pool.ts";
+import type { PageRequest } from "../http/pagination.ts";
 import type { Category, CategoryInput, CategoryPatch, MenuProduct } from "./schemas.ts";
 
 const columns = (sql: Db) => sql`id, name, description, sort_order, created_at, updated_at`;

@@ -1,11 +1,11 @@
 // The office's side of the categories. A name is taken once, whatever its case.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
-import { brokenConstraint, type Db } from "../db.ts";
-import { ApiError, notFound } from "../errors.ts";
+import { newId } from "../db/ids.ts";
+import { brokenConstraint, type Db } from "../db/pool.ts";
 import { insertEvent } from "../events/queries.ts";
-import { newId } from "../ids.ts";
-import { Id } from "../schemas.ts";
+import { ApiError, notFound } from "../http/errors.ts";
+import { Id } from "../http/schemas.ts";
 import {
   archiveCategory,
   countProductsInCategory,
@@ -13,7 +13,7 @@ import {
   lockCategoryForRemoval,
   updateCategory,
 } from "./category-queries.ts";
-import { forgetAfterWrites, type Menu } from "./menu-snapshot.ts";
+import { forgetAfterWrites, type Menu } from "./menu-cache.ts";
 import { lockMenu } from "./queries.ts";
 import { Category, CategoryInput, CategoryPatch } from "./schemas.ts";
 

@@ -1,6 +1,6 @@
 // The catalog as a spreadsheet: what a cell means, both ways.
 import { CsvError, parse } from "csv-parse/sync";
-import type { FieldError } from "../errors.ts";
+import type { FieldError } from "../http/errors.ts";
 import type { ExportRow } from "./import-queries.ts";
 
 export const columns = ["name", "category", "description", "base_price_cents", "image_url", "variations"];

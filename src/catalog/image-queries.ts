@@ -1,4 +1,4 @@
-import type { Db } from "../db.ts";
+import type { Db } from "../db/pool.ts";
 
 export interface ImageRow {
   name: string;

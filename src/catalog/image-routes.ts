@@ -1,14 +1,14 @@
 // Pictures of products: sent as they are, named by the service, never changed under a name.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
-import { ApiError, notFound } from "../errors.ts";
-import { newId } from "../ids.ts";
-import { clientHas } from "../representation.ts";
-import { Id, text } from "../schemas.ts";
-import { strictValidator } from "../validation.ts";
+import { newId } from "../db/ids.ts";
+import { clientHas } from "../http/cached-response.ts";
+import { ApiError, notFound } from "../http/errors.ts";
+import { Id, text } from "../http/schemas.ts";
+import { strictValidator } from "../http/validation.ts";
 import { findImage, imageUrl } from "./image-queries.ts";
 import { type ImageStore, imageTypes, kindOf, maxImageBytes } from "./images.ts";
-import { forgetAfterWrites, type Menu } from "./menu-snapshot.ts";
+import { forgetAfterWrites, type Menu } from "./menu-cache.ts";
 import { changeImage, versionTag } from "./product-edit.ts";
 import { findProduct } from "./queries.ts";
 

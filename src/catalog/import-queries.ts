@@ -1,5 +1,5 @@
 // Statements of an import and an export: each for all rows at once.
-import type { Db } from "../db.ts";
+import type { Db } from "../db/pool.ts";
 import type { ProductFields } from "./queries.ts";
 import type { Product } from "./schemas.ts";
 

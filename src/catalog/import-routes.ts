@@ -1,12 +1,12 @@
 // The catalog in one file, both ways. An export can be imported as it is.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
-import { ApiError } from "../errors.ts";
-import { strictValidator } from "../validation.ts";
+import { ApiError } from "../http/errors.ts";
+import { strictValidator } from "../http/validation.ts";
 import { writeCsv } from "./csv.ts";
 import { importProducts, maxImportBytes } from "./import.ts";
 import { listProductsForExport } from "./import-queries.ts";
-import { forgetAfterWrites, type Menu } from "./menu-snapshot.ts";
+import { forgetAfterWrites, type Menu } from "./menu-cache.ts";
 import { ImportResult, ImportRow } from "./schemas.ts";
 
 const tags = ["catalog admin"];

@@ -1,10 +1,10 @@
 // Importing products, by name: all rows or none. Every statement is for all rows at once.
 
-import type { Db, Pool } from "../db.ts";
-import { ApiError, type FieldError } from "../errors.ts";
+import { newId } from "../db/ids.ts";
+import type { Db, Pool } from "../db/pool.ts";
 import { insertEvents } from "../events/queries.ts";
-import { newId } from "../ids.ts";
-import { strictValidator } from "../validation.ts";
+import { ApiError, type FieldError } from "../http/errors.ts";
+import { strictValidator } from "../http/validation.ts";
 import { CsvProblem, formulaError, isFormula, type RawRow, readCsv } from "./csv.ts";
 import { ensureCategories, type Match, matchProducts, writeProducts } from "./import-queries.ts";
 import { blank, plan, toRefusal } from "./product-edit.ts";

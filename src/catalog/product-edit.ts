@@ -1,9 +1,9 @@
 // Editing a product with all that is below it in one request.
 
-import { brokenConstraint, type Db, type Pool } from "../db.ts";
-import { ApiError, badField, type FieldError, notFound } from "../errors.ts";
+import { newId } from "../db/ids.ts";
+import { brokenConstraint, type Db, type Pool } from "../db/pool.ts";
 import { insertEvent } from "../events/queries.ts";
-import { newId } from "../ids.ts";
+import { ApiError, badField, type FieldError, notFound } from "../http/errors.ts";
 import { lockCategory } from "./category-queries.ts";
 import { type ImageRow, imageUrl, insertImage } from "./image-queries.ts";
 import {

@@ -1,10 +1,10 @@
 // The office's side of the products. Nothing is deleted: what is left out or removed is archived.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager, requireStaff } from "../auth/guards.ts";
-import { badField, notFound } from "../errors.ts";
-import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { Id, text } from "../schemas.ts";
-import { forgetAfterWrites, type Menu } from "./menu-snapshot.ts";
+import { badField, notFound } from "../http/errors.ts";
+import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Id, text } from "../http/schemas.ts";
+import { forgetAfterWrites, type Menu } from "./menu-cache.ts";
 import {
   changeAvailability,
   changeProduct,

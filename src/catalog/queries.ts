@@ -1,5 +1,5 @@
-import type { Db } from "../db.ts";
-import type { PageRequest } from "../paging.ts";
+import type { Db } from "../db/pool.ts";
+import type { PageRequest } from "../http/pagination.ts";
 import type { Product } from "./schemas.ts";
 
 /** The products of these ids, archived ones too, in no order, each with all that can be chosen. */

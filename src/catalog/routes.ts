@@ -1,17 +1,17 @@
 // What everybody may see. Public, and the same for all.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
-import { notFound } from "../errors.ts";
-import { productViews } from "../ops/metrics.ts";
-import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { negotiate, type Representations } from "../representation.ts";
-import { Id } from "../schemas.ts";
+import { negotiate, type Representations } from "../http/cached-response.ts";
+import { notFound } from "../http/errors.ts";
+import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Id } from "../http/schemas.ts";
+import { productViews } from "../observability/metrics.ts";
 import {
   findCategory,
   findProductInCategory,
   listCategories,
   listProductsInCategory,
 } from "./category-queries.ts";
-import type { Menu as OpenMenu } from "./menu-snapshot.ts";
+import type { Menu as OpenMenu } from "./menu-cache.ts";
 import { Category, Menu, MenuProduct } from "./schemas.ts";
 
 const tags = ["catalog"];

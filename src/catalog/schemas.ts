@@ -1,6 +1,6 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Id, Link, Nullable, SortOrder, Time, text, visibleText } from "../schemas.ts";
+import { Id, Link, Nullable, SortOrder, Time, text, visibleText } from "../http/schemas.ts";
 
 const maxPriceCents = 100_000;
 const PriceChange = Type.Integer({ minimum: -maxPriceCents, maximum: maxPriceCents });

@@ -1,8 +1,7 @@
 // How one sink gets the events: in order, each at least once, at its own pace.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
-import type { Pool } from "../db.ts";
-import { createBell } from "./bell.ts";
+import type { Pool } from "../db/pool.ts";
 import {
   findSeq,
   findSinkState,
@@ -12,6 +11,7 @@ import {
   type SinkState,
 } from "./queries.ts";
 import type { Event } from "./schemas.ts";
+import { createBell } from "./wake-signal.ts";
 
 export interface Sink {
   name: string;

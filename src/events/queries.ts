@@ -1,8 +1,8 @@
 import { v7 as uuidv7 } from "uuid";
-import type { Db } from "../db.ts";
-import { newId } from "../ids.ts";
+import { newId } from "../db/ids.ts";
+import type { Db } from "../db/pool.ts";
+import type { PageRequest } from "../http/pagination.ts";
 import type { Span } from "../orders/queries.ts";
-import type { PageRequest } from "../paging.ts";
 import type { Event, EventType } from "./schemas.ts";
 
 interface NewEvent {

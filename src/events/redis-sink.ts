@@ -1,5 +1,5 @@
 import { Redis } from "ioredis";
-import { isUuid } from "../validation.ts";
+import { isUuid } from "../http/validation.ts";
 import { type Published, Refused, type Sink } from "./delivery.ts";
 
 const stream = "ristretto:events";

@@ -1,7 +1,7 @@
-import type { Db } from "../db.ts";
-import { newId } from "../ids.ts";
+import { newId } from "../db/ids.ts";
+import type { Db } from "../db/pool.ts";
+import type { PageRequest } from "../http/pagination.ts";
 import type { Status } from "../orders/status.ts";
-import type { PageRequest } from "../paging.ts";
 import type { ProviderResponse } from "../payments/queries.ts";
 import type { Notification, NotificationStatus } from "./schemas.ts";
 

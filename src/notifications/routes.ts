@@ -1,9 +1,9 @@
 // What the notification provider was told, and what it was not.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
-import { notFound } from "../errors.ts";
-import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { Id } from "../schemas.ts";
+import { notFound } from "../http/errors.ts";
+import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Id } from "../http/schemas.ts";
 import { findNotification, listNotifications, requeueNotification } from "./queries.ts";
 import { Notification, NotificationStatus } from "./schemas.ts";
 

@@ -1,7 +1,7 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
+import { Id, JsonObject, Nullable, OneOf, Time } from "../http/schemas.ts";
 import { OrderStatus } from "../orders/schemas.ts";
-import { Id, JsonObject, Nullable, OneOf, Time } from "../schemas.ts";
 
 export const notificationStatuses = ["pending", "sent", "failed"] as const;
 export const NotificationStatus = OneOf(notificationStatuses, {

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
-import type { Pool } from "../db.ts";
-import { notifications } from "../ops/metrics.ts";
-import { isSuccess, openEndpoint, postJson } from "../payments/post-json.ts";
+import type { Pool } from "../db/pool.ts";
+import { notifications } from "../observability/metrics.ts";
+import { isSuccess, openEndpoint, postJson } from "../provider-client/post-json.ts";
 import { findUnsentNotification, recordAttempt } from "./queries.ts";
 
 /** A notifier posts to the notification provider; an order never waits for it and never changes by it. */

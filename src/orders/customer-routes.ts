@@ -3,12 +3,12 @@ import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typ
 import { requireSelfOrManager } from "../auth/guards.ts";
 import { cartStore, readCart, reorder } from "../carts/cart.ts";
 import { ReorderedCart } from "../carts/schemas.ts";
-import { ApiError, notFound } from "../errors.ts";
-import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { Id, UserId } from "../schemas.ts";
-import { cancelable, cancelOrder } from "./cancel.ts";
-import { readPlacementKey } from "./idempotency.ts";
-import { type Counter, placementRefusals, placeOrder } from "./place.ts";
+import { readPlacementKey } from "../checkout/idempotency.ts";
+import { type Counter, placementRefusals, placeOrder } from "../checkout/place.ts";
+import { ApiError, notFound } from "../http/errors.ts";
+import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Id, UserId } from "../http/schemas.ts";
+import { cancelable, cancelOrder } from "../refunds/cancel.ts";
 import { findOrder, listHistory, lockOrder, putAwayOrders } from "./queries.ts";
 import { Checkout, IdempotencyHeader, Order } from "./schemas.ts";
 

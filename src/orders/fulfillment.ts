@@ -1,4 +1,4 @@
-import { ApiError, badField, type FieldError } from "../errors.ts";
+import { ApiError, badField, type FieldError } from "../http/errors.ts";
 import type { Fulfillment } from "./schemas.ts";
 
 const maxDaysAhead = 14;

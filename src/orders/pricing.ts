@@ -1,6 +1,6 @@
 // What a line costs, and why it can't be had. Pure: a placement and a cart ask the same question of the same products.
 import type { Product } from "../catalog/schemas.ts";
-import { ApiError, badField } from "../errors.ts";
+import { ApiError, badField } from "../http/errors.ts";
 import type { OrderItem, OrderLineInput } from "./schemas.ts";
 
 /** A line as a receipt will show it, without the id that it gets when it is placed. */

@@ -1,15 +1,15 @@
 // Placing an order and moving it along. One function places every order: place.ts.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { currentRole, isStaff, requireStaff, requireUser } from "../auth/guards.ts";
-import { ApiError, badField, notFound } from "../errors.ts";
+import { readPlacementKey } from "../checkout/idempotency.ts";
+import { type Counter, placementRefusals, placeOrder } from "../checkout/place.ts";
 import { insertEvent } from "../events/queries.ts";
+import { ApiError, badField, notFound } from "../http/errors.ts";
+import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Id } from "../http/schemas.ts";
 import { queueNotification } from "../notifications/queries.ts";
-import { countTransition } from "../ops/metrics.ts";
-import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { Id } from "../schemas.ts";
-import { cancelable, cancelOrder } from "./cancel.ts";
-import { readPlacementKey } from "./idempotency.ts";
-import { type Counter, placementRefusals, placeOrder } from "./place.ts";
+import { countTransition } from "../observability/metrics.ts";
+import { cancelable, cancelOrder } from "../refunds/cancel.ts";
 import { findOrder, listOrders, lockOrder, setOrderStatus } from "./queries.ts";
 import { Cancellation, IdempotencyHeader, Order, OrderInput, OrderStatus, StatusChange } from "./schemas.ts";
 import { next } from "./status.ts";

@@ -1,10 +1,10 @@
 // How the shop does: what was sold in a span of time, and how long customers waited for it.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
-import { badField } from "../errors.ts";
 import { averageSecondsInStatus } from "../events/queries.ts";
-import { sumRefundsOfOrders } from "../payments/refund-queries.ts";
-import { firstTime } from "../validation.ts";
+import { badField } from "../http/errors.ts";
+import { firstTime } from "../http/validation.ts";
+import { sumRefundsOfOrders } from "../refunds/queries.ts";
 import { listHourlySales } from "./queries.ts";
 import { Sales } from "./schemas.ts";
 

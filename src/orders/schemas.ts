@@ -1,6 +1,16 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Cents, described, Id, JsonObject, Nullable, OneOf, Time, text, visibleText } from "../schemas.ts";
+import {
+  Cents,
+  described,
+  Id,
+  JsonObject,
+  Nullable,
+  OneOf,
+  Time,
+  text,
+  visibleText,
+} from "../http/schemas.ts";
 import { statuses } from "./status.ts";
 
 export const OrderStatus = OneOf(statuses, { title: "OrderStatus" });

@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from "fastify";
-import { ApiError } from "../errors.ts";
-import { paymentDuration, payments } from "../ops/metrics.ts";
-import type { Breaker } from "./breaker.ts";
+import { ApiError } from "../http/errors.ts";
+import { paymentDuration, payments } from "../observability/metrics.ts";
+import type { Breaker } from "../provider-client/circuit-breaker.ts";
 import type { PaymentClient } from "./client.ts";
 import type { Ledger } from "./ledger.ts";
 import { markPaymentUnpaid, type NewPayment, type ProviderResponse, reopenPayment } from "./queries.ts";

@@ -6,7 +6,7 @@ import {
   type ProviderAnswer,
   postJson,
   publicMessage,
-} from "./post-json.ts";
+} from "../provider-client/post-json.ts";
 
 /** What became of a charge; `response` goes into the ledger, `provider` to the customer. */
 export type Charge =

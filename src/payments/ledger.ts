@@ -1,4 +1,4 @@
-import type { Pool } from "../db.ts";
+import type { Pool } from "../db/pool.ts";
 import { insertPendingPayments, type NewPayment } from "./queries.ts";
 
 /** Placements that ask for a charge while the ledger is being written share the next insert, and its commit. */

@@ -1,6 +1,6 @@
-import type { Db } from "../db.ts";
-import type { PageRequest } from "../paging.ts";
-import type { ProviderAnswer } from "./post-json.ts";
+import type { Db } from "../db/pool.ts";
+import type { PageRequest } from "../http/pagination.ts";
+import type { ProviderAnswer } from "../provider-client/post-json.ts";
 import type { Payment, PaymentStatus } from "./schemas.ts";
 
 export interface NewPayment {

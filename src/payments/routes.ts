@@ -1,11 +1,10 @@
 // The ledger, and money on its way back. Managers only.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
-import { ApiError, notFound } from "../errors.ts";
+import { ApiError, notFound } from "../http/errors.ts";
+import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Id } from "../http/schemas.ts";
 import { findOrder, lockOrder } from "../orders/queries.ts";
-import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { Id } from "../schemas.ts";
-import { listPayments } from "./queries.ts";
 import {
   balancePayment,
   findRefund,
@@ -13,8 +12,9 @@ import {
   listRefunds,
   lockPaymentOfOrder,
   rescheduleRefund,
-} from "./refund-queries.ts";
-import { requestRefund } from "./refunds.ts";
+} from "../refunds/queries.ts";
+import { requestRefund } from "../refunds/refunds.ts";
+import { listPayments } from "./queries.ts";
 import { Payment, PaymentStatus, Refund, RefundInput, RefundStatus } from "./schemas.ts";
 
 const tags = ["payments"];

@@ -1,6 +1,6 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Cents, Id, JsonObject, Nullable, OneOf, Time, visibleText } from "../schemas.ts";
+import { Cents, Id, JsonObject, Nullable, OneOf, Time, visibleText } from "../http/schemas.ts";
 
 export const paymentStatuses = [
   "pending",

@@ -1,11 +1,11 @@
 // What the shop shows above the menu. Public are those whose time it is.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
-import { brokenConstraint } from "../db.ts";
-import { badField, notFound } from "../errors.ts";
-import { newId } from "../ids.ts";
-import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { Id } from "../schemas.ts";
+import { newId } from "../db/ids.ts";
+import { brokenConstraint } from "../db/pool.ts";
+import { badField, notFound } from "../http/errors.ts";
+import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Id } from "../http/schemas.ts";
 import {
   archivePromotion,
   findPromotion,

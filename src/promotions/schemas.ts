@@ -1,6 +1,6 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Id, Link, Nullable, SortOrder, Time, text, visibleText } from "../schemas.ts";
+import { Id, Link, Nullable, SortOrder, Time, text, visibleText } from "../http/schemas.ts";
 
 export const Promotion = Type.Object(
   {

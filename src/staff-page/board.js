@@ -1,5 +1,6 @@
 // The board: what is to be made, being made, and to be handed over. One tap moves an order on.
 import { useEffect, useLayoutEffect, useReducer, useRef, useState } from "preact/hooks";
+import { orderStatuses } from "./admin/labels.js";
 import { ApiProblem, call, get } from "./api.js";
 import {
   ageOf,
@@ -12,7 +13,6 @@ import {
   next,
 } from "./board-state.js";
 import { addressOf, kindOf } from "./fulfillment.js";
-import { orderStatuses } from "./office/words.js";
 import { SoldOut } from "./sold-out.js";
 import { chime, setSound, wantsSound } from "./sound.js";
 import { follow } from "./stream.js";

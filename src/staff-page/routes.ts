@@ -4,8 +4,8 @@ import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { FastifyInstance } from "fastify";
 import type { Settings } from "../config.ts";
-import { guardPages } from "../ops/pages.ts";
-import { negotiate, type Representations, represent } from "../representation.ts";
+import { negotiate, type Representations, represent } from "../http/cached-response.ts";
+import { guardPages } from "../http/security-headers.ts";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
 

@@ -19,12 +19,12 @@ const managers = ["manager"];
 /** @type {Entry[]} */
 export const views = [
   { name: "board", label: "Board", roles: staff, load: () => import("./board.js") },
-  { name: "today", label: "Today", roles: managers, load: () => import("./office/today.js") },
-  { name: "orders", label: "Orders", roles: managers, load: () => import("./office/orders.js") },
-  { name: "products", label: "Products", roles: managers, load: () => import("./office/products.js") },
-  { name: "categories", label: "Categories", roles: managers, load: () => import("./office/categories.js") },
-  { name: "promotions", label: "Promotions", roles: managers, load: () => import("./office/promotions.js") },
-  { name: "import", label: "Import", roles: managers, load: () => import("./office/import.js") },
-  { name: "users", label: "Users", roles: managers, load: () => import("./office/users.js") },
-  { name: "ledgers", label: "Ledgers", roles: managers, load: () => import("./office/ledgers.js") },
+  { name: "today", label: "Today", roles: managers, load: () => import("./admin/today.js") },
+  { name: "orders", label: "Orders", roles: managers, load: () => import("./admin/orders.js") },
+  { name: "products", label: "Products", roles: managers, load: () => import("./admin/products.js") },
+  { name: "categories", label: "Categories", roles: managers, load: () => import("./admin/categories.js") },
+  { name: "promotions", label: "Promotions", roles: managers, load: () => import("./admin/promotions.js") },
+  { name: "import", label: "Import", roles: managers, load: () => import("./admin/import.js") },
+  { name: "users", label: "Users", roles: managers, load: () => import("./admin/users.js") },
+  { name: "ledgers", label: "Ledgers", roles: managers, load: () => import("./admin/ledgers.js") },
 ];

@@ -1,4 +1,4 @@
-import type { Db } from "../db.ts";
+import type { Db } from "../db/pool.ts";
 import { insertEvent } from "../events/queries.ts";
 import type { Role } from "./queries.ts";
 

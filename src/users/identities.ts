@@ -1,4 +1,4 @@
-import { brokenConstraint, type Pool } from "../db.ts";
+import { brokenConstraint, type Pool } from "../db/pool.ts";
 import { tellOfUser } from "./events.ts";
 import { findAccountByIdentity, insertIdentity, type ProvedIdentity } from "./identity-queries.ts";
 import { type Account, insertUser } from "./queries.ts";

@@ -3,9 +3,9 @@ import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typ
 import { requireManager, requireSelfOrManager } from "../auth/guards.ts";
 import { TelegramLogin } from "../auth/schemas.ts";
 import { proveTelegramLogin, requireTelegram } from "../auth/telegram.ts";
-import { ApiError, badField, notFound } from "../errors.ts";
-import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { Id, text, UserId } from "../schemas.ts";
+import { ApiError, badField, notFound } from "../http/errors.ts";
+import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Id, text, UserId } from "../http/schemas.ts";
 import {
   canSignIn,
   deleteIdentity,
@@ -15,7 +15,7 @@ import {
 } from "./identity-queries.ts";
 import { lockUsers } from "./queries.ts";
 import { Identity, IdentityCheck, IdentityProvider } from "./schemas.ts";
-import { refuseTaken } from "./taken.ts";
+import { refuseTaken } from "./unique-violations.ts";
 
 const tags = ["users"];
 const params = Type.Object({ user_id: UserId });

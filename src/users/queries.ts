@@ -1,6 +1,6 @@
-import type { Db } from "../db.ts";
-import { newId } from "../ids.ts";
-import type { PageRequest } from "../paging.ts";
+import { newId } from "../db/ids.ts";
+import type { Db } from "../db/pool.ts";
+import type { PageRequest } from "../http/pagination.ts";
 import type { User, UserPatch } from "./schemas.ts";
 
 export const roles = ["customer", "barista", "manager"] as const;

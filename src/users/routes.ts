@@ -6,11 +6,11 @@ import { askForCode } from "../auth/code-queries.ts";
 import { named, requireManager, requireSelfOrManager } from "../auth/guards.ts";
 import { requireMail } from "../auth/mail.ts";
 import { deleteCart } from "../carts/queries.ts";
-import type { Db } from "../db.ts";
-import { ApiError, notFound } from "../errors.ts";
+import type { Db } from "../db/pool.ts";
+import { ApiError, notFound } from "../http/errors.ts";
+import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { text, toEmail, UserId } from "../http/schemas.ts";
 import { hasOpenOrders } from "../orders/queries.ts";
-import { Page, pageQuery, readPage, toPage } from "../paging.ts";
-import { text, toEmail, UserId } from "../schemas.ts";
 import {
   eraseUser,
   findAccountByEmail,
@@ -21,7 +21,7 @@ import {
   updateUser,
 } from "./queries.ts";
 import { IdentityProvider, Role, User, UserPatch, UserReplacement } from "./schemas.ts";
-import { refuseTaken } from "./taken.ts";
+import { refuseTaken } from "./unique-violations.ts";
 
 const tags = ["users"];
 const params = Type.Object({ user_id: UserId });

@@ -1,6 +1,6 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Email, Id, Nullable, OneOf, PersonName, PhoneNumber, Time } from "../schemas.ts";
+import { Email, Id, Nullable, OneOf, PersonName, PhoneNumber, Time } from "../http/schemas.ts";
 import { roles } from "./queries.ts";
 
 export const Role = OneOf(roles, { title: "Role" });

@@ -3,12 +3,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
-import { openPool } from "../../src/db.ts";
+import { openPool } from "../../src/db/pool.ts";
+import { startRelay } from "../../src/events/outbox-publisher.ts";
 import { insertEvent } from "../../src/events/queries.ts";
-import { startRelay } from "../../src/events/relay.ts";
 import { launchRedis, noRedis } from "../redis-server.ts";
-import { startDatabase } from "./rig.ts";
-import { keep } from "./rounds.ts";
+import { startDatabase } from "./bench-environment.ts";
+import { keep } from "./paired-runs.ts";
 
 const count = 10_000;
 const writers = 20;

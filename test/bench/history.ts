@@ -1,7 +1,8 @@
 // A customer's history and the board's list over 2,000,000 orders, first and last page, against 20,000.
+
+import { type Rig, startRig } from "./bench-environment.ts";
 import { loadSteadily, percentile, write } from "./load.ts";
-import { type Rig, startRig } from "./rig.ts";
-import { compare, keep } from "./rounds.ts";
+import { compare, keep } from "./paired-runs.ts";
 
 const few = 20_000;
 const many = 2_000_000;

@@ -1,7 +1,8 @@
 // GET /menu, whole and unchanged, against a bare Fastify route that sends as much.
+
+import { startRig, startScript } from "./bench-environment.ts";
 import { Connection, loadFully, write } from "./load.ts";
-import { startRig, startScript } from "./rig.ts";
-import { compare, keep } from "./rounds.ts";
+import { compare, keep } from "./paired-runs.ts";
 
 const connections = 50;
 const roundMs = 3_000;

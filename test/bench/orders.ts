@@ -1,10 +1,10 @@
 // Placing orders with everything on: token, key, ledger row, payment call, event. Against pgbench doing the rows of an
 // order without ledger and event in eight round trips and one commit, on the same database.
 import { v7 as uuidv7 } from "uuid";
+import { doubleShot, espresso, startRig } from "./bench-environment.ts";
 import { loadFully, loadSteadily, percentile, write } from "./load.ts";
+import { compare, keep } from "./paired-runs.ts";
 import { runStatements, yardstick } from "./pgbench.ts";
-import { doubleShot, espresso, startRig } from "./rig.ts";
-import { compare, keep } from "./rounds.ts";
 
 const customerCount = 16;
 const roundMs = 5_000;

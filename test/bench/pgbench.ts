@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { openPool } from "../../src/db.ts";
+import { openPool } from "../../src/db/pool.ts";
 import type { Load } from "./load.ts";
 
 const run = promisify(execFile);

@@ -1,8 +1,8 @@
 // GET /menu while 50 customers sign in, each of whom costs an argon2 hash, against GET /menu alone.
 import { hashPassword } from "../../src/auth/passwords.ts";
+import { startRig } from "./bench-environment.ts";
 import { loadFully, loadSteadily, percentile, write } from "./load.ts";
-import { startRig } from "./rig.ts";
-import { compare, keep } from "./rounds.ts";
+import { compare, keep } from "./paired-runs.ts";
 
 const signingIn = 50;
 const menuPerSecond = 200;

@@ -2,9 +2,9 @@
 // whether the board and an order, read from the database meanwhile, notice.
 import { setTimeout as sleep } from "node:timers/promises";
 import { v7 as uuidv7 } from "uuid";
+import { doubleShot, espresso, startRig } from "./bench-environment.ts";
 import { Connection, loadSteadily, percentile, write } from "./load.ts";
-import { doubleShot, espresso, startRig } from "./rig.ts";
-import { compare, keep } from "./rounds.ts";
+import { compare, keep } from "./paired-runs.ts";
 
 const providerMs = 200;
 const places = 20;

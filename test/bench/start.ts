@@ -2,9 +2,9 @@
 
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { startDatabase, startRig, startScript, startService } from "./bench-environment.ts";
 import { loadFully, write } from "./load.ts";
-import { startDatabase, startRig, startScript, startService } from "./rig.ts";
-import { keep, median, rounds } from "./rounds.ts";
+import { keep, median, rounds } from "./paired-runs.ts";
 
 const requests = 100_000;
 

@@ -1,8 +1,9 @@
 // Moving orders along: the row's lock, the event, the notification with its job. Against pgbench writing the same rows.
+
+import { startRig } from "./bench-environment.ts";
 import { loadFully, write } from "./load.ts";
+import { compare, keep } from "./paired-runs.ts";
 import { runStatements, yardstick } from "./pgbench.ts";
-import { startRig } from "./rig.ts";
-import { compare, keep } from "./rounds.ts";
 
 const staffCount = 16;
 const roundMs = 5_000;

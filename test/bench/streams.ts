@@ -6,9 +6,9 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { v7 as uuidv7 } from "uuid";
 import { insertEvent } from "../../src/events/queries.ts";
+import { startRig } from "./bench-environment.ts";
 import { percentile } from "./load.ts";
-import { startRig } from "./rig.ts";
-import { compare, keep } from "./rounds.ts";
+import { compare, keep } from "./paired-runs.ts";
 
 const changesPerSecond = 50;
 const roundMs = 5_000;

@@ -3,7 +3,7 @@ import { accessSync } from "node:fs";
 import axe from "axe-core";
 import { type Browser, chromium, type Locator, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect } from "vitest";
-import { missing } from "../missing.ts";
+import { missing } from "../skip-if-unavailable.ts";
 
 const executablePath = "/usr/bin/chromium";
 

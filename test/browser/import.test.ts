@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Product } from "../../src/catalog/schemas.ts";
 // @ts-expect-error The page's modules are checked with their own settings.
-import { splitCsv } from "../../src/staff-page/office/csv.js";
+import { splitCsv } from "../../src/staff-page/admin/csv.js";
 import {
   dropFile,
   expectAccessible,

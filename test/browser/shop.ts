@@ -1,7 +1,7 @@
 // A shop in the morning: the seeds' catalog, staff, and customers who order by the API of a really running service.
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll } from "vitest";
-import { openPool, type Pool } from "../../src/db.ts";
+import { openPool, type Pool } from "../../src/db/pool.ts";
 import type { Order } from "../../src/orders/schemas.ts";
 import { makeUser, type TestUser } from "../factories.ts";
 import { cloneDatabase } from "../harness.ts";

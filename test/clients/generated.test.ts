@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { missing } from "../missing.ts";
 import { committedFile } from "../openapi/committed.ts";
+import { missing } from "../skip-if-unavailable.ts";
 
 const run = promisify(execFile);
 const pom = new URL("pom.xml", import.meta.url).pathname;

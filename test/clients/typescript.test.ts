@@ -4,7 +4,7 @@ import { rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { promisify } from "node:util";
 import { expect, onTestFinished, test } from "vitest";
-import { seed } from "../../src/migrate.ts";
+import { seed } from "../../src/db/migrate.ts";
 import { testShop } from "../harness.ts";
 import { committedFile } from "../openapi/committed.ts";
 

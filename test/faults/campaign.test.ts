@@ -3,13 +3,13 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { openPool, type Pool } from "../../src/db.ts";
+import { openPool, type Pool } from "../../src/db/pool.ts";
 import { makeProduct, makeUser } from "../factories.ts";
 import { cloneDatabase } from "../harness.ts";
 import { type Instance, productionSecret, startInstance } from "../instance.ts";
 import { signTestToken } from "../tokens.ts";
-import { type Bank, type Mood, openBank } from "./bank.ts";
-import { expectBalanced, untilAtRest } from "./books.ts";
+import { type Bank, type Mood, openBank } from "./fake-provider.ts";
+import { expectBalanced, untilAtRest } from "./ledger-assertions.ts";
 
 const rounds = Number(process.env.FAULT_ROUNDS ?? 12);
 const seed = Number(process.env.FAULT_SEED ?? Date.now() % 1_000_000);

@@ -2,14 +2,14 @@
 // that the test holds in the database, or by the provider, so that the service itself knows of nothing.
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import type { Pool } from "../../src/db.ts";
-import { openPool } from "../../src/db.ts";
+import type { Pool } from "../../src/db/pool.ts";
+import { openPool } from "../../src/db/pool.ts";
 import { makeProduct, makeUser } from "../factories.ts";
 import { cloneDatabase, eventually } from "../harness.ts";
 import { type Instance, productionSecret, startInstance } from "../instance.ts";
 import { signTestToken } from "../tokens.ts";
-import { type Bank, openBank } from "./bank.ts";
-import { expectBalanced, untilAtRest } from "./books.ts";
+import { type Bank, openBank } from "./fake-provider.ts";
+import { expectBalanced, untilAtRest } from "./ledger-assertions.ts";
 
 let bank: Bank;
 let sql: Pool;

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../free-port.ts";
-import { missing } from "../missing.ts";
+import { missing } from "../skip-if-unavailable.ts";
 
 const pom = new URL("pom.xml", import.meta.url).pathname;
 const classPathPlugin = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:build-classpath";

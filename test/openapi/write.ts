@@ -2,10 +2,10 @@
 import { writeFile } from "node:fs/promises";
 import { pino } from "pino";
 import { buildApp } from "../../src/app.ts";
-import { openMenu } from "../../src/catalog/menu-snapshot.ts";
+import { openMenu } from "../../src/catalog/menu-cache.ts";
+import { openCounter } from "../../src/checkout/place.ts";
 import { readSettings } from "../../src/config.ts";
-import { openPool } from "../../src/db.ts";
-import { openCounter } from "../../src/orders/place.ts";
+import { openPool } from "../../src/db/pool.ts";
 import { committedFile } from "./committed.ts";
 
 const nowhere = "postgres://nobody@127.0.0.1:1/nothing";

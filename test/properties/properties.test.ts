@@ -4,13 +4,13 @@ import fc from "fast-check";
 import type { InjectOptions, Response } from "light-my-request";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { codes } from "../../src/errors.ts";
-import { startSettling } from "../../src/payments/settle.ts";
+import { codes } from "../../src/http/errors.ts";
+import { startSettling } from "../../src/refunds/reconciler.ts";
 import { declaredAnswers, type OpenApi } from "../declared-answers.ts";
 import { eventually, openShop, rowsOf } from "../harness.ts";
 import { botToken } from "../telegram.ts";
-import { type Furnished, furnish } from "./furnish.ts";
 import { allowedDraft, callers, listOperations, type Op, type Sent, waysToBreak, write } from "./requests.ts";
+import { type Furnished, furnish } from "./seed-shop.ts";
 
 const numRuns = Number(process.env.PROPERTY_RUNS ?? 15);
 const settings = { seed: Number(process.env.FC_SEED ?? 1), numRuns };

@@ -5,7 +5,7 @@ import { dereference, type OpenApi, type Operation } from "../declared-answers.t
 import { png } from "../picture.ts";
 import { telegramLogin } from "../telegram.ts";
 import { allowed, forbidden, forbiddenAsText, type Schema, type Source } from "./arbitraries.ts";
-import type { Furnished } from "./furnish.ts";
+import type { Furnished } from "./seed-shop.ts";
 
 type Parameter = NonNullable<Operation["parameters"]>[number];
 

@@ -1,6 +1,6 @@
 import { useId, useRef } from "preact/hooks";
 import { Announcer } from "./announce.js";
-import { ask } from "./ask.js";
+import { ask } from "./confirm.js";
 import { html } from "./html.js";
 import { useModal } from "./modal.js";
 

@@ -1,0 +1,238 @@
+// What Prometheus reads at /metrics. Each feature counts what it does at the place where it does it; what the database
+// knows is asked of it when somebody looks.
+import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import type { Redis } from "ioredis";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, register } from "prom-client";
+import type { Menu } from "../catalog/menu-cache.ts";
+import type { Counter as CheckoutCounter } from "../checkout/place.ts";
+import type { Pool } from "../db/pool.ts";
+import { aboutThisProcess } from "../http/load-shedding.ts";
+import type { Live } from "../order-feed/feed.ts";
+
+collectDefaultMetrics();
+// Gauges by a counter's name; the same figures by kind stay.
+for (const what of ["handles", "requests", "resources"])
+  register.removeSingleMetric(`nodejs_active_${what}_total`);
+
+/** Seconds, from a cached menu to a payment at the end of its budget. */
+const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Answers that the histogram has not counted yet: many at once take it a tenth of what they do one by one. */
+let uncounted: { labels: { method: string; route: string; status: number }; seconds: number }[] = [];
+const countAtOnce = 100;
+
+const httpDuration = new Histogram({
+  name: "http_request_duration_seconds",
+  help: "Time from a request to its answer",
+  labelNames: ["method", "route", "status"],
+  buckets,
+  collect: countAnswers,
+});
+function countAnswers() {
+  for (const { labels, seconds } of uncounted) httpDuration.observe(labels, seconds);
+  uncounted = [];
+}
+new Counter({
+  name: "http_requests_total",
+  help: "Requests answered, by route template",
+  labelNames: ["method", "route", "status"],
+  // The histogram has counted them: to count twice would cost every request.
+  async collect() {
+    this.reset();
+    for (const { metricName, labels, value } of (await httpDuration.get()).values)
+      if (metricName === "http_request_duration_seconds_count") this.inc(labels, value);
+  },
+});
+export const checkoutRejected = new Counter({
+  name: "checkout_rejected_total",
+  help: "Placements that were not let in",
+  labelNames: ["reason"],
+});
+export const payments = new Counter({
+  name: "payments_total",
+  help: "Charges by their outcome",
+  labelNames: ["outcome"],
+});
+export const paymentDuration = new Histogram({
+  name: "payment_duration_seconds",
+  help: "Time that a charge took, all its tries together",
+  buckets,
+});
+export const ordersCreated = new Counter({
+  name: "orders_created_total",
+  help: "Orders placed",
+  labelNames: ["fulfillment"],
+});
+const statusTransitions = new Counter({
+  name: "order_status_transitions_total",
+  help: "Orders that came to a status",
+  labelNames: ["to"],
+});
+const statusDuration = new Histogram({
+  name: "order_status_duration_seconds",
+  help: "Time that an order spent in a status, when it left it",
+  labelNames: ["status"],
+  buckets: [15, 30, 60, 120, 300, 600, 1200, 3600],
+});
+/** An order has left a status, where it was for so many seconds, for another one. */
+export function countTransition(from: string, seconds: number, to: string) {
+  statusTransitions.inc({ to });
+  statusDuration.observe({ status: from }, seconds);
+}
+export const replays = new Counter({
+  name: "idempotent_replays_total",
+  help: "Placements answered with the order that their key had made",
+});
+export const notifications = new Counter({
+  name: "notifications_total",
+  help: "Tries to tell the notification provider, by outcome",
+  labelNames: ["outcome"],
+});
+export const refunds = new Counter({
+  name: "refunds_total",
+  help: "Tries to give money back, by outcome",
+  labelNames: ["outcome"],
+});
+
+// Known from the start, so that a rate over the first one is right.
+for (const outcome of ["succeeded", "failed", "unknown"]) payments.inc({ outcome }, 0);
+for (const outcome of ["sent", "failed"]) notifications.inc({ outcome }, 0);
+for (const outcome of ["succeeded", "failed", "again", "due"]) refunds.inc({ outcome }, 0);
+for (const reason of ["full", "timeout"]) checkoutRejected.inc({ reason }, 0);
+
+export const mails = new Counter({
+  name: "mails_total",
+  help: "Tries to send a message, by outcome",
+  labelNames: ["outcome"],
+});
+for (const outcome of ["sent", "failed"]) mails.inc({ outcome }, 0);
+export const productViews = new Counter({
+  name: "product_views_total",
+  help: "Times that one product was read by the public",
+});
+
+// Counted where the menu is kept.
+const menuViews = new Counter({ name: "menu_views_total", help: "Times that the menu was asked for" });
+const menuReloads = new Counter({
+  name: "menu_reloads_total",
+  help: "Times that the menu was read from PostgreSQL",
+});
+
+// Set when somebody looks.
+const gauge = <T extends string>(name: string, help: string, labelNames: T[] = []) =>
+  new Gauge({ name, help, labelNames });
+const checkoutInFlight = gauge("checkout_in_flight", "Placements that hold a place now");
+const breakerState = gauge("payment_breaker_state", "0 closed, 1 half-open, 2 open");
+const redisUp = gauge("redis_up", "1 if Redis answers; missing without REDIS_URL");
+const poolConnections = gauge("db_pool_connections", "Connections to PostgreSQL, of all instances", [
+  "pool",
+  "state",
+]);
+const refundsDue = gauge("refunds_due", "Refunds that a human has to make");
+const outOfBalance = gauge(
+  "payments_out_of_balance",
+  "Charges without an order, and orders of the last day without a charge",
+);
+const unpublished = gauge("events_unpublished", "Events that have no seq yet");
+const sinkLag = gauge("event_sink_lag", "Events that a sink has not got yet", ["sink"]);
+const sseStreams = gauge("sse_streams", "Streams that are open", ["kind"]);
+const activeUsers = gauge("active_users", "Users who signed in, refreshed or ordered in the last hour");
+
+/** Counts an answer by its route's template, undefined for none, and never by a real id. */
+export function countAnswer(method: string, route: string | undefined, status: number, ms: number) {
+  uncounted.push({ labels: { method, route: route ?? "unknown", status }, seconds: ms / 1_000 });
+  if (uncounted.length >= countAtOnce) countAnswers();
+}
+
+/** How long the database is waited for; without its figures the others are still told. */
+const patienceMs = 1_000;
+
+/** Open on the instance itself; nginx passes it to nobody. */
+export const metricsRoute: FastifyPluginAsyncTypebox<{
+  counter: CheckoutCounter;
+  menu: Menu;
+  redis: Redis | undefined;
+  live: Live;
+}> = async (app, { counter, menu, redis, live }) => {
+  app.get(
+    "/metrics",
+    {
+      config: aboutThisProcess,
+      schema: {
+        operationId: "readMetrics",
+        tags: ["operations"],
+        summary: "For Prometheus",
+        produces: ["text/plain"],
+        response: { 200: Type.String() },
+      },
+    },
+    async (_request, reply) => {
+      checkoutInFlight.set(counter.admission.inFlight());
+      breakerState.set({ closed: 0, "half-open": 1, open: 2 }[counter.breaker.state()]);
+      menuViews.reset();
+      menuViews.inc(menu.counts.views);
+      menuReloads.reset();
+      menuReloads.inc(menu.counts.reloads);
+      for (const [kind, count] of Object.entries(live.count())) sseStreams.set({ kind }, count);
+      // It begins as 0, which would be one that is down.
+      if (redis) redisUp.set(redis.status === "ready" ? 1 : 0);
+      else redisUp.remove();
+      await Promise.race([
+        setDatabaseFigures(app.sql).catch((error) =>
+          app.log.warn({ err: error }, "no figures from the database"),
+        ),
+        new Promise((resolve) => setTimeout(resolve, patienceMs).unref()),
+      ]);
+      reply.header("cache-control", "no-store").type(register.contentType);
+      return register.metrics();
+    },
+  );
+};
+
+async function setDatabaseFigures(sql: Pool) {
+  const [figures, connections, sinks] = await Promise.all([
+    findFigures(sql),
+    listConnections(sql),
+    listSinkLags(sql),
+  ]);
+  for (const { sink, lag } of sinks) sinkLag.set({ sink }, lag);
+  refundsDue.set(figures.refunds_due);
+  outOfBalance.set(figures.out_of_balance);
+  unpublished.set(figures.events_unpublished);
+  activeUsers.set(figures.active_users);
+  poolConnections.reset();
+  for (const { pool, state, count } of connections) poolConnections.set({ pool, state }, count);
+}
+
+/** Orders without a charge are looked for among those of a day: to look at all of them takes seconds in a large shop. */
+async function findFigures(sql: Pool) {
+  const [figures] = await sql<
+    [{ refunds_due: number; out_of_balance: number; events_unpublished: number; active_users: number }]
+  >`
+    select
+      (select count(*)::int from refunds where status = 'due') as refunds_due,
+      (
+        select count(*)::int from payments_out_of_balance
+        where problem = 'charge_without_order'
+          or (problem = 'order_without_charge' and since > now() - interval '1 day')
+      ) as out_of_balance,
+      (select count(*)::int from events where seq is null) as events_unpublished,
+      (
+        select count(distinct user_id)::int from (
+          select user_id from sessions where last_used_at > now() - interval '1 hour'
+          union all
+          select customer_id from orders where created_at > now() - interval '1 hour'
+        ) active
+      ) as active_users`;
+  return figures;
+}
+
+const listSinkLags = (sql: Pool) => sql<{ sink: string; lag: number }[]>`
+  select name as sink, (last_seq - position)::float8 as lag from event_sinks, event_relay`;
+
+const listConnections = (sql: Pool) => sql<{ pool: string; state: string; count: number }[]>`
+  select substr(application_name, 11) as pool, replace(coalesce(state, 'starting'), ' ', '_') as state,
+    count(*)::int as count
+  from pg_stat_activity
+  where datname = current_database() and application_name like 'ristretto %'
+  group by 1, 2`;

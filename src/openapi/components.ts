@@ -1,0 +1,182 @@
+// What the OpenAPI document says once, under `components`, and refers to from wherever it holds.
+import { STATUS_CODES } from "node:http";
+import { isDeepStrictEqual } from "node:util";
+import { type Code, codes } from "../http/errors.ts";
+import { headers, meanings, type SuccessHeader } from "./text.ts";
+
+interface Reference {
+  $ref: string;
+}
+
+type Content = Record<string, { schema?: object; example?: unknown; examples?: unknown }>;
+
+interface Response {
+  description: string;
+  headers?: Record<string, Reference>;
+  content?: Content;
+}
+
+interface Operation {
+  operationId: string;
+  parameters?: ({ name: string; in: string } | Reference)[];
+  requestBody?: { required: boolean; description?: string; content: Content };
+  responses: Record<string, Response | Reference>;
+}
+
+export interface Document {
+  paths: Record<string, Record<string, Operation>>;
+  components: Record<string, Record<string, unknown>>;
+}
+
+export const operationsOf = ({ paths }: Document) =>
+  Object.values(paths).flatMap((path) => Object.values(path));
+
+type Section = "parameters" | "headers" | "responses" | "examples";
+
+/** Says something once: gives the reference to it. Throws if something else has its name. */
+function once(document: Document, section: Section, name: string, component: unknown): Reference {
+  const known = document.components[section] ?? {};
+  if (name in known && !isDeepStrictEqual(known[name], component))
+    throw new Error(`two different ${section} are called ${name}`);
+  document.components[section] = { ...known, [name]: component };
+  return { $ref: `#/components/${section}/${name}` };
+}
+
+/** Under these JSON may have a title too, and is no schema. */
+const isExample = (key: string) => key === "example" || key === "examples";
+
+const titleOf = (node: object) =>
+  "title" in node && typeof node.title === "string" ? node.title : undefined;
+
+/** Schemas that have a title, each of which is the component of that name. */
+export function nameSchemas() {
+  const named = new Map<string, object>();
+
+  /** Finds them, at any depth. Throws if two that differ have the same title. */
+  function collect(node: unknown) {
+    if (typeof node !== "object" || node === null) return;
+    const title = titleOf(node);
+    if (title) {
+      const schema = JSON.parse(JSON.stringify(node));
+      if (named.has(title) && !isDeepStrictEqual(named.get(title), schema))
+        throw new Error(`two different schemas are called ${title}`);
+      named.set(title, schema);
+    }
+    for (const [key, value] of Object.entries(node)) if (!isExample(key)) collect(value);
+  }
+
+  /** Gives the same with references in their place. */
+  function refer<T>(node: T): T {
+    if (typeof node !== "object" || node === null) return node;
+    const title = titleOf(node);
+    return title ? ({ $ref: `#/components/schemas/${title}` } as T) : referWithin(node);
+  }
+
+  function referWithin<T extends object>(node: T): T {
+    if (Array.isArray(node)) return node.map(refer) as T;
+    const entries = Object.entries(node).map(([key, value]) => [key, isExample(key) ? value : refer(value)]);
+    return Object.fromEntries(entries);
+  }
+
+  /** All of them, by name. */
+  const components = () =>
+    Object.fromEntries(
+      [...named.entries()]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([name, { title: _, ...schema }]: [string, { title?: string }]) => [name, referWithin(schema)]),
+    );
+
+  return { collect, refer, components };
+}
+
+/** Takes back what the plugin has copied out of schemas to where they are used: the components say it. */
+export function removeCopies({ requestBody, responses }: Operation) {
+  delete requestBody?.description;
+  for (const media of Object.values(requestBody?.content ?? {})) delete media.example;
+  for (const [status, response] of Object.entries(responses) as [string, Response][])
+    for (const media of Object.values(response.content ?? {})) {
+      delete media.example;
+      if (media.schema && "$ref" in media.schema) response.description = STATUS_CODES[status]!;
+    }
+}
+
+/** Describes what an operation's successes carry. */
+export function declareSuccesses(
+  document: Document,
+  { responses }: Operation,
+  sends: readonly SuccessHeader[],
+) {
+  for (const [status, response] of Object.entries(responses) as [string, Response][]) {
+    if (response.description === "Default Response") response.description = STATUS_CODES[status]!;
+    const carried = sends.filter((name) => (headers[name].on as readonly string[]).includes(status));
+    if (carried.length > 0) response.headers = referToHeaders(document, carried);
+  }
+}
+
+/** Describes what an operation refuses: under each status its codes, what they mean, and what they look like. */
+export function declareRefusals(document: Document, { responses }: Operation, refuses: Set<Code>) {
+  for (const [status, list] of Map.groupBy(refuses, (code) => codes[code])) {
+    // What a route says of a status itself stands: /health is no problem when it is not ready.
+    if (responses[status]) continue;
+    const carried: (keyof typeof headers)[] = [];
+    if (status === 401) carried.push("WWW-Authenticate");
+    if (status === 429 || status === 503 || list.includes("idempotency_in_progress"))
+      carried.push("Retry-After");
+    const response: Response = {
+      description: list.map((code) => `\`${code}\`: ${meanings[code]}`).join("\n\n"),
+      ...(carried.length > 0 && { headers: referToHeaders(document, carried) }),
+      content: {
+        "application/problem+json": {
+          schema: { $ref: "#/components/schemas/Problem" },
+          examples: Object.fromEntries(list.map((code) => [code, exampleOf(document, code)])),
+        },
+      },
+    };
+    responses[status] =
+      list.length === 1 ? once(document, "responses", pascalCase(list[0]!), response) : response;
+  }
+}
+
+const referToHeaders = (document: Document, names: (keyof typeof headers)[]) =>
+  Object.fromEntries(
+    names.map((name) => {
+      const { schema, description } = headers[name];
+      return [name, once(document, "headers", name, { description, schema })];
+    }),
+  );
+
+const exampleOf = (document: Document, code: Code) =>
+  once(document, "examples", code, {
+    summary: meanings[code],
+    value: {
+      type: `urn:ristretto:problem:${code}`,
+      title: STATUS_CODES[codes[code]],
+      status: codes[code],
+      code,
+      detail: meanings[code],
+      request_id: "9b2f6c1e4d3a-2n9c",
+    },
+  });
+
+/**
+ * Describes once each parameter that several operations have, but for those in paths, which tell paths apart; spells
+ * headers' names as they are spelt.
+ */
+export function shareParameters(document: Document) {
+  const uses = new Map<string, number>();
+  for (const parameter of operationsOf(document).flatMap(({ parameters = [] }) => parameters)) {
+    if ("name" in parameter && parameter.in === "header")
+      parameter.name = parameter.name.split("-").map(pascalCase).join("-");
+    const written = JSON.stringify(parameter);
+    uses.set(written, (uses.get(written) ?? 0) + 1);
+  }
+  for (const operation of operationsOf(document))
+    operation.parameters = operation.parameters?.map((parameter) =>
+      "name" in parameter && parameter.in !== "path" && uses.get(JSON.stringify(parameter))! > 1
+        ? once(document, "parameters", pascalCase(parameter.name), parameter)
+        : parameter,
+    );
+}
+
+const pascalCase = (name: string) =>
+  name.replace(/(?:^|[_-])(\w)/g, (_, letter: string) => letter.toUpperCase());

@@ -1,0 +1,90 @@
+// The OpenAPI document, made from the very schemas that validate. What each operation refuses is made from what it
+// is: its guard, its inputs, and the codes that its route names.
+import swagger from "@fastify/swagger";
+import { OptionalKind, type TSchema } from "@sinclair/typebox";
+import type { FastifyInstance, RouteOptions } from "fastify";
+import type { Guard } from "../auth/guards.ts";
+import type { Code } from "../http/errors.ts";
+import { Problem } from "../http/schemas.ts";
+import {
+  type Document,
+  declareRefusals,
+  declareSuccesses,
+  nameSchemas,
+  operationsOf,
+  removeCopies,
+  shareParameters,
+} from "./components.ts";
+import { about, bearer, type SuccessHeader, tags } from "./text.ts";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** The codes that this route's handler refuses with, beside those that follow from its guard and schema. */
+    refuses?: readonly Code[];
+    /** The headers that this route's successes carry, each with the statuses that it belongs to. */
+    sends?: readonly SuccessHeader[];
+  }
+}
+
+/** What a route says of itself that the plugin has no word for. */
+interface Facts {
+  optionalBody: boolean;
+  refuses: Set<Code>;
+  sends: readonly SuccessHeader[];
+}
+
+export async function describeApi(app: FastifyInstance, version: string) {
+  const facts = new Map<string, Facts>();
+  const schemas = nameSchemas();
+  schemas.collect(Problem);
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: { title: "Ristretto", version, description: about, license: { name: "MIT", identifier: "MIT" } },
+      servers: [{ url: "/", description: "This service" }],
+      tags,
+      components: { securitySchemes: { bearer } },
+    },
+    transform: ({ schema, url, route }) => {
+      if (schema?.hide || !schema) return { schema: { hide: true }, url };
+      facts.set(schema.operationId!, {
+        optionalBody: Boolean((schema.body as TSchema | undefined)?.[OptionalKind]),
+        refuses: refusals(route),
+        sends: route.config?.sends ?? [],
+      });
+      schemas.collect(schema);
+      return { url, schema: { ...schema, security: guardOf(route) ? [{ bearer: [] }] : [] } };
+    },
+    transformObject: (made) => {
+      if (!("openapiObject" in made)) return made.swaggerObject;
+      const document = made.openapiObject as unknown as Document;
+      document.paths = schemas.refer(document.paths);
+      document.components.schemas = schemas.components();
+      for (const operation of operationsOf(document)) {
+        const { optionalBody, refuses, sends } = facts.get(operation.operationId)!;
+        if (optionalBody) operation.requestBody!.required = false;
+        removeCopies(operation);
+        declareSuccesses(document, operation, sends);
+        declareRefusals(document, operation, refuses);
+      }
+      shareParameters(document);
+      return document as never;
+    },
+  });
+}
+
+/** The guard among a route's hooks, of which plugins may add their own. */
+const guardOf = ({ onRequest }: Pick<RouteOptions, "onRequest">) =>
+  [onRequest].flat().find((hook): hook is typeof hook & Guard => hook !== undefined && "refuses" in hook);
+
+/** Every code that a route may answer with. */
+function refusals(route: Pick<RouteOptions, "onRequest" | "schema" | "config">): Set<Code> {
+  const { body, params, querystring, headers } = route.schema ?? {};
+  return new Set<Code>([
+    ...(guardOf(route)?.refuses ?? []),
+    ...(body || params || querystring || headers ? (["validation_failed"] as const) : []),
+    ...(body ? (["body_too_large", "unsupported_media_type"] as const) : []),
+    ...(route.config?.refuses ?? []),
+    ...(["rate_limited", "internal_error", "unavailable"] as const),
+  ]);
+}

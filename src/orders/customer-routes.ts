@@ -5,11 +5,10 @@ import { cartStore, readCart, reorder } from "../carts/cart.ts";
 import { ReorderedCart } from "../carts/schemas.ts";
 import { readPlacementKey } from "../checkout/idempotency.ts";
 import { type Counter, placementRefusals, placeOrder } from "../checkout/place.ts";
-import { ApiError, notFound } from "../http/errors.ts";
+import { notFound } from "../http/errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
 import { Id, UserId } from "../http/schemas.ts";
-import { cancelable, cancelOrder } from "../refunds/cancel.ts";
-import { findOrder, listHistory, lockOrder, putAwayOrders } from "./queries.ts";
+import { findOrder, listHistory, putAwayOrders } from "./queries.ts";
 import { Checkout, IdempotencyHeader, Order } from "./schemas.ts";
 
 const tags = ["orders"];
@@ -86,37 +85,6 @@ export const customerOrderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }
       },
     },
     async (request) => findOwnOrder(request.params),
-  );
-
-  app.delete(
-    "/users/:user_id/orders/:order_id",
-    {
-      onRequest: requireSelfOrManager,
-      config: { refuses: ["order_in_progress"] },
-      schema: {
-        operationId: "deleteOrder",
-        tags,
-        summary: "Cancel and refund a waiting order; put a finished one away",
-        description: "No row is ever deleted.",
-        params: orderParams,
-        response: { 204: Type.Null() },
-      },
-    },
-    async (request, reply) => {
-      const { user_id, order_id } = request.params;
-      await app.sql.begin(async (tx) => {
-        const locked = await lockOrder(tx, order_id);
-        if (locked?.customer_id !== user_id) throw notFound("Order");
-        if (locked.status === "waiting") await cancelOrder(tx, order_id, locked, cancelable.owner, null);
-        else if (locked.status === "preparation" || locked.status === "ready")
-          throw new ApiError(
-            "order_in_progress",
-            `The order is in ${locked.status}; only staff can still cancel it`,
-          );
-        else await putAwayOrders(tx, user_id, order_id);
-      });
-      return reply.code(204).send(null);
-    },
   );
 
   app.delete(

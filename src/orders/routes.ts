@@ -1,17 +1,16 @@
 // Placing an order and moving it along. One function places every order: place.ts.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
-import { currentRole, isStaff, requireStaff, requireUser } from "../auth/guards.ts";
+import { isStaff, requireStaff, requireUser } from "../auth/guards.ts";
 import { readPlacementKey } from "../checkout/idempotency.ts";
 import { type Counter, placementRefusals, placeOrder } from "../checkout/place.ts";
 import { insertEvent } from "../events/queries.ts";
-import { ApiError, badField, notFound } from "../http/errors.ts";
+import { ApiError, notFound } from "../http/errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
 import { Id } from "../http/schemas.ts";
 import { queueNotification } from "../notifications/queries.ts";
 import { countTransition } from "../observability/metrics.ts";
-import { cancelable, cancelOrder } from "../refunds/cancel.ts";
 import { findOrder, listOrders, lockOrder, setOrderStatus } from "./queries.ts";
-import { Cancellation, IdempotencyHeader, Order, OrderInput, OrderStatus, StatusChange } from "./schemas.ts";
+import { IdempotencyHeader, Order, OrderInput, OrderStatus, StatusChange } from "./schemas.ts";
 import { next } from "./status.ts";
 
 const tags = ["orders"];
@@ -103,39 +102,6 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
         ]);
         countTransition(from, locked.seconds_in_status, to);
         return order;
-      });
-    },
-  );
-
-  app.post(
-    "/orders/:order_id/cancel",
-    {
-      onRequest: requireUser,
-      config: { refuses: ["forbidden", "not_found", "too_late"] },
-      schema: {
-        operationId: "cancelOrder",
-        tags,
-        summary: "Cancel an order and give its payment back",
-        description: "Its owner while it is waiting; a manager, with a reason, until it is delivered.",
-        params,
-        body: Type.Optional(Cancellation),
-        response: { 200: Order },
-      },
-    },
-    async (request) => {
-      const { order_id } = request.params;
-      const reason = request.body?.reason ?? null;
-      const role = await currentRole(request);
-      return app.sql.begin(async (tx) => {
-        const locked = await lockOrder(tx, order_id);
-        const mine = locked?.customer_id === request.user.id;
-        if (!locked || !(mine || role !== "customer")) throw notFound("Order");
-        if (mine && (role !== "manager" || cancelable.owner.includes(locked.status)))
-          return cancelOrder(tx, order_id, locked, cancelable.owner, reason);
-        if (role !== "manager")
-          throw new ApiError("forbidden", "Only a manager cancels the orders of others");
-        if (!reason) throw badField("/reason", "is needed, to cancel the order of somebody else");
-        return cancelOrder(tx, order_id, locked, cancelable.manager, reason);
       });
     },
   );

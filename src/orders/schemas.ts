@@ -1,16 +1,6 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import {
-  Cents,
-  described,
-  Id,
-  JsonObject,
-  Nullable,
-  OneOf,
-  Time,
-  text,
-  visibleText,
-} from "../http/schemas.ts";
+import { Cents, described, Id, JsonObject, Nullable, OneOf, Time, text } from "../http/schemas.ts";
 import { statuses } from "./status.ts";
 
 export const OrderStatus = OneOf(statuses, { title: "OrderStatus" });
@@ -244,11 +234,6 @@ export type Sales = Static<typeof Sales>;
 export const StatusChange = Type.Object(
   { status: OrderStatus },
   { title: "StatusChange", additionalProperties: false, examples: [{ status: "preparation" }] },
-);
-
-export const Cancellation = Type.Object(
-  { reason: Type.Optional(visibleText(500)) },
-  { title: "Cancellation", additionalProperties: false, examples: [{ reason: "We are out of milk" }] },
 );
 
 /** Checkout of a cart: a placement whose lines are the cart's. */

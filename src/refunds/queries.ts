@@ -3,7 +3,7 @@ import type { Db } from "../db/pool.ts";
 import type { PageRequest } from "../http/pagination.ts";
 import type { Span } from "../orders/queries.ts";
 import type { ProviderResponse } from "../payments/queries.ts";
-import type { Refund, RefundStatus } from "../payments/schemas.ts";
+import type { Refund, RefundStatus } from "./schemas.ts";
 
 /** Seconds in which nobody else takes a refund that is being sent; one whose sender died is free again after them. */
 const leaseSeconds = 25;

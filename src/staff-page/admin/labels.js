@@ -3,7 +3,7 @@ import { html } from "../ui/html.js";
 
 /** @typedef {import("../../orders/schemas.ts").Order} Order */
 /** @typedef {import("../../payments/schemas.ts").Payment} Payment */
-/** @typedef {import("../../payments/schemas.ts").Refund} Refund */
+/** @typedef {import("../../refunds/schemas.ts").Refund} Refund */
 /** @typedef {import("../../notifications/schemas.ts").Notification} Notification */
 
 /** @param {Pick<import("../api.js").User, "first_name" | "last_name" | "email">} user */

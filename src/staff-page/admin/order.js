@@ -18,7 +18,7 @@ import { RefundTable } from "./refunds.js";
 
 /** @typedef {import("../../orders/schemas.ts").Order} Order */
 /** @typedef {import("../../payments/schemas.ts").Payment} Payment */
-/** @typedef {import("../../payments/schemas.ts").Refund} Refund */
+/** @typedef {import("../../refunds/schemas.ts").Refund} Refund */
 /** @typedef {import("../../notifications/schemas.ts").Notification} Notification */
 /** @typedef {import("../../events/schemas.ts").Event} Event */
 /** @typedef {import("../api.js").User} User */

@@ -5,7 +5,7 @@ import { Time } from "../ui/time.js";
 import { Answer, Badge, refundStatuses } from "./labels.js";
 import { useRetry } from "./retry.js";
 
-/** @typedef {import("../../payments/schemas.ts").Refund} Refund */
+/** @typedef {import("../../refunds/schemas.ts").Refund} Refund */
 
 /**
  * @param {object} props

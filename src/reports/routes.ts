@@ -4,9 +4,9 @@ import { requireManager } from "../auth/guards.ts";
 import { averageSecondsInStatus } from "../events/queries.ts";
 import { badField } from "../http/errors.ts";
 import { firstTime } from "../http/validation.ts";
+import { listHourlySales } from "../orders/queries.ts";
+import { Sales } from "../orders/schemas.ts";
 import { sumRefundsOfOrders } from "../refunds/queries.ts";
-import { listHourlySales } from "./queries.ts";
-import { Sales } from "./schemas.ts";
 
 const hourMs = 3_600_000;
 /** The longest span: a month, an answer of 31 × 24 hours. */

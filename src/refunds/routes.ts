@@ -1,0 +1,189 @@
+// Cancelling an order, and money on its way back. The provider is called by a job, never by a request.
+import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import { currentRole, requireManager, requireSelfOrManager, requireUser } from "../auth/guards.ts";
+import { ApiError, badField, notFound } from "../http/errors.ts";
+import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Id, UserId } from "../http/schemas.ts";
+import { findOrder, lockOrder, putAwayOrders } from "../orders/queries.ts";
+import { Order } from "../orders/schemas.ts";
+import { cancelable, cancelOrder } from "./cancel.ts";
+import {
+  balancePayment,
+  findRefund,
+  findRefundable,
+  listRefunds,
+  lockPaymentOfOrder,
+  rescheduleRefund,
+} from "./queries.ts";
+import { requestRefund } from "./refunds.ts";
+import { Cancellation, Refund, RefundInput, RefundStatus } from "./schemas.ts";
+
+const params = Type.Object({ order_id: Id });
+
+export const refundRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  app.post(
+    "/orders/:order_id/cancel",
+    {
+      onRequest: requireUser,
+      config: { refuses: ["forbidden", "not_found", "too_late"] },
+      schema: {
+        operationId: "cancelOrder",
+        tags: ["orders"],
+        summary: "Cancel an order and give its payment back",
+        description: "Its owner while it is waiting; a manager, with a reason, until it is delivered.",
+        params,
+        body: Type.Optional(Cancellation),
+        response: { 200: Order },
+      },
+    },
+    async (request) => {
+      const { order_id } = request.params;
+      const reason = request.body?.reason ?? null;
+      const role = await currentRole(request);
+      return app.sql.begin(async (tx) => {
+        const locked = await lockOrder(tx, order_id);
+        const mine = locked?.customer_id === request.user.id;
+        if (!locked || !(mine || role !== "customer")) throw notFound("Order");
+        if (mine && (role !== "manager" || cancelable.owner.includes(locked.status)))
+          return cancelOrder(tx, order_id, locked, cancelable.owner, reason);
+        if (role !== "manager")
+          throw new ApiError("forbidden", "Only a manager cancels the orders of others");
+        if (!reason) throw badField("/reason", "is needed, to cancel the order of somebody else");
+        return cancelOrder(tx, order_id, locked, cancelable.manager, reason);
+      });
+    },
+  );
+
+  app.delete(
+    "/users/:user_id/orders/:order_id",
+    {
+      onRequest: requireSelfOrManager,
+      config: { refuses: ["order_in_progress"] },
+      schema: {
+        operationId: "deleteOrder",
+        tags: ["orders"],
+        summary: "Cancel and refund a waiting order; put a finished one away",
+        description: "No row is ever deleted.",
+        params: Type.Object({ user_id: UserId, order_id: Id }),
+        response: { 204: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      const { user_id, order_id } = request.params;
+      await app.sql.begin(async (tx) => {
+        const locked = await lockOrder(tx, order_id);
+        if (locked?.customer_id !== user_id) throw notFound("Order");
+        if (locked.status === "waiting") await cancelOrder(tx, order_id, locked, cancelable.owner, null);
+        else if (locked.status === "preparation" || locked.status === "ready")
+          throw new ApiError(
+            "order_in_progress",
+            `The order is in ${locked.status}; only staff can still cancel it`,
+          );
+        else await putAwayOrders(tx, user_id, order_id);
+      });
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.get(
+    "/admin/refunds",
+    {
+      onRequest: requireManager,
+      config: { refuses: ["invalid_cursor"] },
+      schema: {
+        operationId: "listRefunds",
+        tags: ["payments"],
+        summary: "The ledger of refunds, newest first",
+        description: "Also those of charges that no order came of.",
+        querystring: Type.Object({ ...pageQuery, status: Type.Optional(RefundStatus) }),
+        response: { 200: Page(Refund) },
+      },
+    },
+    async (request) => {
+      const page = readPage(request.query);
+      return toPage(await listRefunds(app.sql, request.query, page), page);
+    },
+  );
+
+  app.post(
+    "/admin/orders/:order_id/refunds",
+    {
+      onRequest: requireManager,
+      config: { refuses: ["not_found", "refund_exceeds_payment"] },
+      schema: {
+        operationId: "createRefund",
+        tags: ["payments"],
+        summary: "Give a part or the rest of an order's payment back",
+        params,
+        body: RefundInput,
+        response: { 201: Refund },
+      },
+    },
+    async (request, reply) => {
+      const { order_id } = request.params;
+      const { amount_cents, reason } = request.body;
+      const refund = await app.sql.begin(async (tx) => {
+        if (!(await lockOrder(tx, order_id))) throw notFound("Order");
+        return (await findRefund(tx, await requestRefund(tx, order_id, amount_cents, reason)))!;
+      });
+      return reply.code(201).send(refund);
+    },
+  );
+
+  app.get(
+    "/admin/orders/:order_id/refunds",
+    {
+      onRequest: requireManager,
+      config: { refuses: ["not_found", "invalid_cursor"] },
+      schema: {
+        operationId: "listRefundsOfOrder",
+        tags: ["payments"],
+        summary: "An order's refunds, newest first",
+        params,
+        querystring: Type.Object(pageQuery),
+        response: { 200: Page(Refund) },
+      },
+    },
+    async (request) => {
+      const page = readPage(request.query);
+      const { order_id } = request.params;
+      const refunds = await listRefunds(app.sql, { order_id }, page);
+      if (refunds.length === 0 && !(await findOrder(app.sql, order_id))) throw notFound("Order");
+      return toPage(refunds, page);
+    },
+  );
+
+  app.post(
+    "/admin/orders/:order_id/refunds/:refund_id/retry",
+    {
+      onRequest: requireManager,
+      config: { refuses: ["not_found", "refund_exceeds_payment"] },
+      schema: {
+        operationId: "retryRefund",
+        tags: ["payments"],
+        summary: "Send a refund again, now",
+        params: Type.Object({ order_id: Id, refund_id: Id }),
+        response: { 202: Refund },
+      },
+    },
+    async (request, reply) => {
+      const { order_id, refund_id } = request.params;
+      const refund = await app.sql.begin(async (tx) => {
+        const locked = await lockOrder(tx, order_id);
+        const known = locked && (await findRefund(tx, refund_id));
+        if (!known || known.order_id !== order_id.toLowerCase()) throw notFound("Refund");
+        const payment = await lockPaymentOfOrder(tx, order_id);
+        // A failed one no longer counts: others may have taken its place.
+        if (known.status === "failed" && known.amount_cents > (await findRefundable(tx, payment.id)))
+          throw new ApiError(
+            "refund_exceeds_payment",
+            "Other refunds have taken what was left of the payment",
+          );
+        await rescheduleRefund(tx, refund_id);
+        await balancePayment(tx, payment.id);
+        return (await findRefund(tx, refund_id))!;
+      });
+      return reply.code(202).send(refund);
+    },
+  );
+};

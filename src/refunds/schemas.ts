@@ -1,0 +1,48 @@
+import { Type } from "@fastify/type-provider-typebox";
+import type { Static } from "@sinclair/typebox";
+import { Cents, Id, Nullable, OneOf, Time, visibleText } from "../http/schemas.ts";
+import { ProviderResponse } from "../payments/schemas.ts";
+
+export const refundStatuses = ["pending", "succeeded", "failed", "due"] as const;
+export const RefundStatus = OneOf(refundStatuses, {
+  title: "RefundStatus",
+  description:
+    "pending: being sent. failed: the provider knows of no such charge. due: a human has to give it back",
+});
+export type RefundStatus = Static<typeof RefundStatus>;
+
+export const Refund = Type.Object(
+  {
+    id: Type.String({ format: "uuid", description: "The provider's Idempotency-Key" }),
+    payment_id: Id,
+    order_id: Nullable(Id),
+    amount_cents: Cents,
+    status: RefundStatus,
+    reason: Type.String(),
+    attempts: Type.Integer(),
+    response: ProviderResponse,
+    created_at: Time,
+    updated_at: Time,
+  },
+  { title: "Refund" },
+);
+export type Refund = Static<typeof Refund>;
+
+export const RefundInput = Type.Object(
+  {
+    amount_cents: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 2_147_483_647, description: "Default: all that is left" }),
+    ),
+    reason: visibleText(500),
+  },
+  {
+    title: "RefundInput",
+    additionalProperties: false,
+    examples: [{ amount_cents: 450, reason: "One latte was cold" }],
+  },
+);
+
+export const Cancellation = Type.Object(
+  { reason: Type.Optional(visibleText(500)) },
+  { title: "Cancellation", additionalProperties: false, examples: [{ reason: "We are out of milk" }] },
+);

@@ -45,7 +45,7 @@ import {
   requestTimeout,
   restMs,
 } from "./http/load-shedding.ts";
-import { limitGuesses, limitRequests } from "./http/rate-limit.ts";
+import { createGuessLimiter, limitRequests } from "./http/rate-limit.ts";
 import { rootRoute } from "./http/root.ts";
 import { refuseBodies, strictValidator } from "./http/validation.ts";
 import { notificationRoutes } from "./notifications/routes.ts";
@@ -135,7 +135,7 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   endResting(app, restMs(settings.paymentTimeoutMs));
   await limitRequests(app, redis);
   refuseUnknownRoutes(app);
-  const judgeGuess = limitGuesses(app);
+  const withGuessLimit = createGuessLimiter(app);
   await registerTokens(app, settings.jwtSecrets, settings.accessTokenMinutes);
   await describeApi(app, version);
   await app.register(documentPages);
@@ -147,8 +147,8 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   const live = openLive(sql, log);
   await app.register(metricsRoute, { counter, menu, redis, live });
   await app.register(healthRoutes, { prefix, redis });
-  await app.register(authRoutes, { prefix, judgeGuess });
-  await app.register(signUpRoutes, { prefix, judgeGuess });
+  await app.register(authRoutes, { prefix, withGuessLimit });
+  await app.register(signUpRoutes, { prefix, withGuessLimit });
   await app.register(sessionRoutes, { prefix });
   await app.register(userRoutes, { prefix });
   await app.register(identityRoutes, { prefix });

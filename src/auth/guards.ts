@@ -5,10 +5,10 @@ import { isUuid } from "../http/validation.ts";
 import { findRole, type Role } from "../users/queries.ts";
 import { readAccessToken, type SignedIn } from "./tokens.ts";
 
-/** A guard, with the codes that it refuses with, for the OpenAPI document. */
+/** A guard, with its error codes, for the OpenAPI document. */
 export interface Guard {
   (request: FastifyRequest, reply: FastifyReply): Promise<void>;
-  refuses: Code[];
+  errorCodes: Code[];
 }
 
 /** Anyone with a valid access token: sets `request.user`. What is answered is private and never stored. */
@@ -21,7 +21,7 @@ export const requireUser: Guard = Object.assign(
     if (!user) throw new ApiError("unauthorized", "A valid access token is needed");
     request.user = user;
   },
-  { refuses: ["unauthorized" as const] },
+  { errorCodes: ["unauthorized" as const] },
 );
 
 /** Only those who have one of `roles` at this moment: the token's word for it may be half an hour old. */
@@ -33,7 +33,7 @@ function requireRole(...roles: Role[]): Guard {
       if (!roles.includes(request.user.role))
         throw new ApiError("forbidden", `This needs the role ${roles[0]}`);
     },
-    { refuses: ["unauthorized" as const, "forbidden" as const] },
+    { errorCodes: ["unauthorized" as const, "forbidden" as const] },
   );
 }
 
@@ -62,7 +62,7 @@ export const requireSelfOrManager: Guard = Object.assign(
     const known = request.user.role === "manager" && (await findRole(request.server.sql, user_id));
     if (!known) throw notFound("User");
   },
-  { refuses: ["unauthorized" as const, "not_found" as const] },
+  { errorCodes: ["unauthorized" as const, "not_found" as const] },
 );
 
 /** The signed-in user's role as the database has it; throws `unauthorized` for one who left. */

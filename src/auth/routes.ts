@@ -3,7 +3,7 @@
 import formbody from "@fastify/formbody";
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { ApiError } from "../http/errors.ts";
-import type { JudgeGuess } from "../http/rate-limit.ts";
+import type { GuessLimiter } from "../http/rate-limit.ts";
 import { toEmail } from "../http/schemas.ts";
 import { signUpByIdentity } from "../users/identities.ts";
 import { findAccountByIdentity } from "../users/identity-queries.ts";
@@ -17,9 +17,9 @@ import { hashToken } from "./tokens.ts";
 
 const tags = ["auth"];
 
-export const authRoutes: FastifyPluginAsyncTypebox<{ judgeGuess: JudgeGuess }> = async (
+export const authRoutes: FastifyPluginAsyncTypebox<{ withGuessLimit: GuessLimiter }> = async (
   app,
-  { judgeGuess },
+  { withGuessLimit },
 ) => {
   await app.register(formbody);
   app.addHook("onRequest", async (_request, reply) => void reply.header("cache-control", "no-store"));
@@ -30,7 +30,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<{ judgeGuess: JudgeGuess }> =
       preValidation: async ({ body }) => {
         for (const field of ignoredOauthFields) delete (body as Record<string, unknown> | null)?.[field];
       },
-      config: { refuses: ["invalid_credentials", "email_not_verified"] },
+      config: { errorCodes: ["invalid_credentials", "email_not_verified"] },
       schema: {
         operationId: "createToken",
         tags,
@@ -44,7 +44,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<{ judgeGuess: JudgeGuess }> =
     },
     async (request) => {
       const { username, password } = request.body;
-      const account = await judgeGuess(request, async () => {
+      const account = await withGuessLimit(request, async () => {
         const found = await findAccountByEmail(app.sql, toEmail(username));
         return (await passwordMatches(found?.password_hash, password)) ? found : undefined;
       });
@@ -60,7 +60,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<{ judgeGuess: JudgeGuess }> =
     "/auth/telegram",
     {
       preValidation: requireTelegram,
-      config: { refuses: ["invalid_telegram_login", "telegram_disabled"] },
+      config: { errorCodes: ["invalid_telegram_login", "telegram_disabled"] },
       schema: {
         operationId: "createTokenByTelegram",
         tags,
@@ -85,7 +85,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<{ judgeGuess: JudgeGuess }> =
   app.post(
     "/auth/refresh",
     {
-      config: { refuses: ["invalid_refresh_token"] },
+      config: { errorCodes: ["invalid_refresh_token"] },
       schema: {
         operationId: "refreshToken",
         tags,

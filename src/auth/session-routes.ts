@@ -15,7 +15,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/users/:user_id/sessions",
     {
       onRequest: requireSelfOrManager,
-      config: { refuses: ["invalid_cursor"] },
+      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listSessions",
         tags,

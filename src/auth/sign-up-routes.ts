@@ -1,7 +1,7 @@
 // Becoming a user, and proving an address: to sign up, to change it, to set a new password. What is asked for by email
 // is answered the same whether or not anybody has it.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
-import type { JudgeGuess } from "../http/rate-limit.ts";
+import type { GuessLimiter } from "../http/rate-limit.ts";
 import { toEmail } from "../http/schemas.ts";
 import { tellOfUser } from "../users/events.ts";
 import { insertUser, resetPassword, verifyEmail } from "../users/queries.ts";
@@ -19,16 +19,16 @@ const accepted = Type.Unsafe<undefined>(
   Type.Null({ description: "If there is such an account, a message is on its way" }),
 );
 
-export const signUpRoutes: FastifyPluginAsyncTypebox<{ judgeGuess: JudgeGuess }> = async (
+export const signUpRoutes: FastifyPluginAsyncTypebox<{ withGuessLimit: GuessLimiter }> = async (
   app,
-  { judgeGuess },
+  { withGuessLimit },
 ) => {
   app.addHook("onRequest", async (_request, reply) => void reply.header("cache-control", "no-store"));
 
   app.post(
     "/auth/signup",
     {
-      config: { refuses: ["email_taken", "phone_taken", "mail_unavailable"] },
+      config: { errorCodes: ["email_taken", "phone_taken", "mail_unavailable"] },
       schema: {
         operationId: "signUp",
         tags,
@@ -58,7 +58,7 @@ export const signUpRoutes: FastifyPluginAsyncTypebox<{ judgeGuess: JudgeGuess }>
   app.post(
     "/auth/verify",
     {
-      config: { refuses: ["invalid_code", "email_taken"] },
+      config: { errorCodes: ["invalid_code", "email_taken"] },
       schema: {
         operationId: "verifyEmail",
         tags,
@@ -70,7 +70,7 @@ export const signUpRoutes: FastifyPluginAsyncTypebox<{ judgeGuess: JudgeGuess }>
     },
     async (request) => {
       const email = toEmail(request.body.email);
-      const code = await judgeGuess(request, () =>
+      const code = await withGuessLimit(request, () =>
         tryCode(app, { purposes: ["verify_email", "change_email"], email, code: request.body.code }),
       );
       if (!code) throw invalidCode();
@@ -90,7 +90,7 @@ export const signUpRoutes: FastifyPluginAsyncTypebox<{ judgeGuess: JudgeGuess }>
   app.post(
     "/auth/verify/resend",
     {
-      config: { refuses: ["mail_unavailable"] },
+      config: { errorCodes: ["mail_unavailable"] },
       schema: {
         operationId: "resendCode",
         tags,
@@ -113,7 +113,7 @@ export const signUpRoutes: FastifyPluginAsyncTypebox<{ judgeGuess: JudgeGuess }>
   app.post(
     "/auth/password/forgot",
     {
-      config: { refuses: ["mail_unavailable"] },
+      config: { errorCodes: ["mail_unavailable"] },
       schema: {
         operationId: "forgotPassword",
         tags,
@@ -132,7 +132,7 @@ export const signUpRoutes: FastifyPluginAsyncTypebox<{ judgeGuess: JudgeGuess }>
   app.post(
     "/auth/password/reset",
     {
-      config: { refuses: ["invalid_code"] },
+      config: { errorCodes: ["invalid_code"] },
       schema: {
         operationId: "resetPassword",
         tags,
@@ -143,7 +143,7 @@ export const signUpRoutes: FastifyPluginAsyncTypebox<{ judgeGuess: JudgeGuess }>
     },
     async (request, reply) => {
       const email = toEmail(request.body.email);
-      const code = await judgeGuess(request, () =>
+      const code = await withGuessLimit(request, () =>
         tryCode(app, { purposes: ["reset_password"], email, code: request.body.code }),
       );
       if (!code) throw invalidCode();

@@ -18,7 +18,7 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/users/:user_id/cart",
     {
       onRequest: requireSelfOrManager,
-      config: { refuses: ["cart_exists"] },
+      config: { errorCodes: ["cart_exists"] },
       schema: {
         operationId: "createCart",
         tags,
@@ -76,7 +76,7 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/users/:user_id/cart/items",
     {
       onRequest: requireSelfOrManager,
-      config: { refuses: ["invalid_cursor"] },
+      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listCartItems",
         tags,
@@ -99,7 +99,7 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/users/:user_id/cart/items",
     {
       onRequest: requireSelfOrManager,
-      config: { refuses: ["invalid_item", "sold_out", "quantity_limit"], sends: ["Location"] },
+      config: { errorCodes: ["invalid_item", "sold_out", "quantity_limit"], responseHeaders: ["Location"] },
       schema: {
         operationId: "addCartItem",
         tags,

@@ -27,7 +27,7 @@ export const categoryRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (
     "/admin/categories",
     {
       onRequest: requireManager,
-      config: { refuses: ["name_taken"], sends: ["Location"] },
+      config: { errorCodes: ["name_taken"], responseHeaders: ["Location"] },
       schema: {
         operationId: "createCategory",
         tags,
@@ -47,7 +47,7 @@ export const categoryRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (
     "/admin/categories/:category_id",
     {
       onRequest: requireManager,
-      config: { refuses: ["not_found", "name_taken"] },
+      config: { errorCodes: ["not_found", "name_taken"] },
       schema: {
         operationId: "changeCategory",
         tags,
@@ -71,7 +71,7 @@ export const categoryRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (
     "/admin/categories/:category_id",
     {
       onRequest: requireManager,
-      config: { refuses: ["not_found", "category_not_empty"] },
+      config: { errorCodes: ["not_found", "category_not_empty"] },
       schema: {
         operationId: "archiveCategory",
         tags,

@@ -25,7 +25,7 @@ export const imageRoute: FastifyPluginAsyncTypebox<{ store: ImageStore | undefin
   app.get(
     "/images/:name",
     {
-      config: { refuses: ["not_found"], sends: ["ETag"] },
+      config: { errorCodes: ["not_found"], responseHeaders: ["ETag"] },
       schema: {
         operationId: "readImage",
         tags: ["catalog"],
@@ -64,7 +64,7 @@ export const imageAdminRoutes: FastifyPluginAsyncTypebox<{
     {
       onRequest: requireManager,
       bodyLimit: maxImageBytes,
-      config: { refuses: ["not_found"], sends: ["ETag"] },
+      config: { errorCodes: ["not_found"], responseHeaders: ["ETag"] },
       // The body is bytes, which its content judges, below.
       validatorCompiler: (route) =>
         route.httpPart === "body" ? () => true : strictValidator(route as never),

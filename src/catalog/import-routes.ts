@@ -28,7 +28,7 @@ export const importRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (ap
     {
       onRequest: requireManager,
       bodyLimit: maxImportBytes,
-      config: { refuses: ["import_failed", "name_taken"] },
+      config: { errorCodes: ["import_failed", "name_taken"] },
       // A file is judged row by row, below.
       validatorCompiler: (route) =>
         route.contentType === "text/csv" ? () => true : strictValidator(route as never),

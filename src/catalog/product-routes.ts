@@ -30,7 +30,7 @@ export const productRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (a
     "/admin/products",
     {
       onRequest: requireManager,
-      config: { refuses: ["invalid_cursor"] },
+      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listProducts",
         tags,
@@ -55,7 +55,7 @@ export const productRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (a
     "/admin/products",
     {
       onRequest: requireManager,
-      config: { refuses: ["name_taken"], sends: ["ETag", "Location"] },
+      config: { errorCodes: ["name_taken"], responseHeaders: ["ETag", "Location"] },
       schema: {
         operationId: "createProduct",
         tags,
@@ -75,7 +75,7 @@ export const productRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (a
     "/admin/products/:product_id",
     {
       onRequest: requireManager,
-      config: { refuses: ["not_found"], sends: ["ETag"] },
+      config: { errorCodes: ["not_found"], responseHeaders: ["ETag"] },
       schema: {
         operationId: "readProduct",
         tags,
@@ -97,7 +97,7 @@ export const productRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (a
     "/admin/products/:product_id",
     {
       onRequest: requireManager,
-      config: { refuses: ["not_found", "name_taken", "stale_version"], sends: ["ETag"] },
+      config: { errorCodes: ["not_found", "name_taken", "stale_version"], responseHeaders: ["ETag"] },
       schema: {
         operationId: "changeProduct",
         tags,
@@ -120,7 +120,7 @@ export const productRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (a
     "/admin/products/:product_id",
     {
       onRequest: requireManager,
-      config: { refuses: ["not_found", "name_taken", "stale_version"], sends: ["ETag"] },
+      config: { errorCodes: ["not_found", "name_taken", "stale_version"], responseHeaders: ["ETag"] },
       schema: {
         operationId: "replaceProduct",
         tags,
@@ -143,7 +143,7 @@ export const productRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (a
     "/admin/products/:product_id/availability",
     {
       onRequest: requireStaff,
-      config: { refuses: ["not_found"], sends: ["ETag"] },
+      config: { errorCodes: ["not_found"], responseHeaders: ["ETag"] },
       schema: {
         operationId: "changeAvailability",
         tags,
@@ -172,7 +172,7 @@ export const productRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (a
     "/admin/products/:product_id",
     {
       onRequest: requireManager,
-      config: { refuses: ["not_found", "stale_version"] },
+      config: { errorCodes: ["not_found", "stale_version"] },
       schema: {
         operationId: "archiveProduct",
         tags,

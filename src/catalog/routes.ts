@@ -21,7 +21,7 @@ export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = asyn
   app.get(
     "/menu",
     {
-      config: { sends: ["ETag"] },
+      config: { responseHeaders: ["ETag"] },
       schema: {
         operationId: "readMenu",
         tags,
@@ -46,7 +46,7 @@ export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = asyn
   app.get(
     "/categories",
     {
-      config: { refuses: ["invalid_cursor"] },
+      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listCategories",
         tags,
@@ -64,7 +64,7 @@ export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = asyn
   app.get(
     "/categories/:category_id",
     {
-      config: { refuses: ["not_found"] },
+      config: { errorCodes: ["not_found"] },
       schema: {
         operationId: "readCategory",
         tags,
@@ -83,7 +83,7 @@ export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = asyn
   app.get(
     "/categories/:category_id/products",
     {
-      config: { refuses: ["not_found", "invalid_cursor"] },
+      config: { errorCodes: ["not_found", "invalid_cursor"] },
       schema: {
         operationId: "listProductsInCategory",
         tags,
@@ -104,7 +104,7 @@ export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = asyn
   app.get(
     "/categories/:category_id/products/:product_id",
     {
-      config: { refuses: ["not_found"] },
+      config: { errorCodes: ["not_found"] },
       schema: {
         operationId: "readProductInCategory",
         tags,

@@ -17,7 +17,7 @@ const stalls = new WeakMap<object, () => boolean>();
 /** Whether this server's process can't keep up, and hasn't for a while. */
 export const isStalled = (server: object) => stalls.get(server)?.() ?? false;
 
-/** Refuses while the event loop stalls, but for routes that have `config: aboutThisProcess`. */
+/** Refuses while the event loop stalls, but for routes that have `config: bypassLoadShedding`. */
 export async function refuseUnderPressure(app: FastifyInstance) {
   let measure = () => false;
   // Aside, where no routes are: its own hook would look into each request, whatever it has measured.
@@ -36,7 +36,7 @@ export async function refuseUnderPressure(app: FastifyInstance) {
   };
   stalls.set(app.server, stalled);
   app.addHook("onRequest", (request, _reply, done) => {
-    if (stalled() && !request.routeOptions.config.aboutThisProcess)
+    if (stalled() && !request.routeOptions.config.bypassLoadShedding)
       done(new ApiError("unavailable", "Please try again in a moment", { retryAfter: 2 }));
     else done();
   });
@@ -44,12 +44,12 @@ export async function refuseUnderPressure(app: FastifyInstance) {
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    aboutThisProcess?: true;
+    bypassLoadShedding?: true;
   }
 }
 
 /** Of routes that tell how the process is: they are answered even then. */
-export const aboutThisProcess = { aboutThisProcess: true } as const;
+export const bypassLoadShedding = { bypassLoadShedding: true } as const;
 
 /** A whole request, a picture of 5 MiB included. Behind nginx, which waits for whole requests, it is never met. */
 export const requestTimeout = 60_000;

@@ -35,13 +35,13 @@ const guessWindowMs = 15 * 60 * 1_000;
  * Judges a guess at a password or a code for the account that the body names, whether there is one or not: `judge`
  * gives undefined for a wrong one. Throws `rate_limited` after ten wrong ones, and then for the right one too.
  */
-export type JudgeGuess = <T>(
+export type GuessLimiter = <T>(
   request: FastifyRequest,
   judge: () => Promise<T | undefined>,
 ) => Promise<T | undefined>;
 
 /** Counts for the whole app: registered routes share what this gives. */
-export function limitGuesses(app: FastifyInstance): JudgeGuess {
+export function createGuessLimiter(app: FastifyInstance): GuessLimiter {
   const wrongGuesses = app.createRateLimit({
     max: maxWrongGuesses,
     timeWindow: guessWindowMs,

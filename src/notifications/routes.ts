@@ -12,7 +12,7 @@ export const notificationRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/admin/notifications",
     {
       onRequest: requireManager,
-      config: { refuses: ["invalid_cursor"] },
+      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listNotifications",
         tags: ["notifications"],
@@ -35,7 +35,7 @@ export const notificationRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/admin/notifications/:id/retry",
     {
       onRequest: requireManager,
-      config: { refuses: ["not_found"] },
+      config: { errorCodes: ["not_found"] },
       schema: {
         operationId: "retryNotification",
         tags: ["notifications"],

@@ -4,7 +4,7 @@ import type { Redis } from "ioredis";
 import { mailWorks } from "../auth/mail.ts";
 import { pendingMigrations } from "../db/migrate.ts";
 import { isDraining } from "../http/graceful-shutdown.ts";
-import { aboutThisProcess, isStalled } from "../http/load-shedding.ts";
+import { bypassLoadShedding, isStalled } from "../http/load-shedding.ts";
 import { OneOf } from "../http/schemas.ts";
 import { knock } from "./can-connect.ts";
 
@@ -26,7 +26,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{ redis: Redis | undefined 
   app.get(
     "/health",
     {
-      config: aboutThisProcess,
+      config: bypassLoadShedding,
       schema: {
         operationId: "readHealth",
         tags: ["operations"],
@@ -67,7 +67,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{ redis: Redis | undefined 
   app.get(
     "/health/live",
     {
-      config: aboutThisProcess,
+      config: bypassLoadShedding,
       schema: {
         operationId: "readLiveness",
         tags: ["operations"],

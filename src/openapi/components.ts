@@ -104,18 +104,20 @@ export function removeCopies({ requestBody, responses }: Operation) {
 export function declareSuccesses(
   document: Document,
   { responses }: Operation,
-  sends: readonly SuccessHeader[],
+  responseHeaders: readonly SuccessHeader[],
 ) {
   for (const [status, response] of Object.entries(responses) as [string, Response][]) {
     if (response.description === "Default Response") response.description = STATUS_CODES[status]!;
-    const carried = sends.filter((name) => (headers[name].on as readonly string[]).includes(status));
+    const carried = responseHeaders.filter((name) =>
+      (headers[name].on as readonly string[]).includes(status),
+    );
     if (carried.length > 0) response.headers = referToHeaders(document, carried);
   }
 }
 
 /** Describes what an operation refuses: under each status its codes, what they mean, and what they look like. */
-export function declareRefusals(document: Document, { responses }: Operation, refuses: Set<Code>) {
-  for (const [status, list] of Map.groupBy(refuses, (code) => codes[code])) {
+export function declareRefusals(document: Document, { responses }: Operation, errorCodes: Set<Code>) {
+  for (const [status, list] of Map.groupBy(errorCodes, (code) => codes[code])) {
     // What a route says of a status itself stands: /health is no problem when it is not ready.
     if (responses[status]) continue;
     const carried: (keyof typeof headers)[] = [];

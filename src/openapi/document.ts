@@ -19,18 +19,18 @@ import { about, bearer, type SuccessHeader, tags } from "./text.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** The codes that this route's handler refuses with, beside those that follow from its guard and schema. */
-    refuses?: readonly Code[];
-    /** The headers that this route's successes carry, each with the statuses that it belongs to. */
-    sends?: readonly SuccessHeader[];
+    /** The error codes of this handler; those of its guard and schema are added. */
+    errorCodes?: readonly Code[];
+    /** The headers of successful responses. */
+    responseHeaders?: readonly SuccessHeader[];
   }
 }
 
 /** What a route says of itself that the plugin has no word for. */
 interface Facts {
   optionalBody: boolean;
-  refuses: Set<Code>;
-  sends: readonly SuccessHeader[];
+  errorCodes: Set<Code>;
+  responseHeaders: readonly SuccessHeader[];
 }
 
 export async function describeApi(app: FastifyInstance, version: string) {
@@ -49,8 +49,8 @@ export async function describeApi(app: FastifyInstance, version: string) {
       if (schema?.hide || !schema) return { schema: { hide: true }, url };
       facts.set(schema.operationId!, {
         optionalBody: Boolean((schema.body as TSchema | undefined)?.[OptionalKind]),
-        refuses: refusals(route),
-        sends: route.config?.sends ?? [],
+        errorCodes: listErrorCodes(route),
+        responseHeaders: route.config?.responseHeaders ?? [],
       });
       schemas.collect(schema);
       return { url, schema: { ...schema, security: guardOf(route) ? [{ bearer: [] }] : [] } };
@@ -61,11 +61,11 @@ export async function describeApi(app: FastifyInstance, version: string) {
       document.paths = schemas.refer(document.paths);
       document.components.schemas = schemas.components();
       for (const operation of operationsOf(document)) {
-        const { optionalBody, refuses, sends } = facts.get(operation.operationId)!;
+        const { optionalBody, errorCodes, responseHeaders } = facts.get(operation.operationId)!;
         if (optionalBody) operation.requestBody!.required = false;
         removeCopies(operation);
-        declareSuccesses(document, operation, sends);
-        declareRefusals(document, operation, refuses);
+        declareSuccesses(document, operation, responseHeaders);
+        declareRefusals(document, operation, errorCodes);
       }
       shareParameters(document);
       return document as never;
@@ -75,16 +75,16 @@ export async function describeApi(app: FastifyInstance, version: string) {
 
 /** The guard among a route's hooks, of which plugins may add their own. */
 const guardOf = ({ onRequest }: Pick<RouteOptions, "onRequest">) =>
-  [onRequest].flat().find((hook): hook is typeof hook & Guard => hook !== undefined && "refuses" in hook);
+  [onRequest].flat().find((hook): hook is typeof hook & Guard => hook !== undefined && "errorCodes" in hook);
 
-/** Every code that a route may answer with. */
-function refusals(route: Pick<RouteOptions, "onRequest" | "schema" | "config">): Set<Code> {
+/** Returns every error code that a route may respond with. */
+function listErrorCodes(route: Pick<RouteOptions, "onRequest" | "schema" | "config">): Set<Code> {
   const { body, params, querystring, headers } = route.schema ?? {};
   return new Set<Code>([
-    ...(guardOf(route)?.refuses ?? []),
+    ...(guardOf(route)?.errorCodes ?? []),
     ...(body || params || querystring || headers ? (["validation_failed"] as const) : []),
     ...(body ? (["body_too_large", "unsupported_media_type"] as const) : []),
-    ...(route.config?.refuses ?? []),
+    ...(route.config?.errorCodes ?? []),
     ...(["rate_limited", "internal_error", "unavailable"] as const),
   ]);
 }

@@ -53,7 +53,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live }> = async (app
     {
       onRequest: requireUser,
       exposeHeadRoute: false,
-      config: { refuses: ["not_found"] },
+      config: { errorCodes: ["not_found"] },
       schema: {
         operationId: "followOrder",
         tags,
@@ -102,7 +102,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live }> = async (app
     "/admin/events",
     {
       onRequest: requireManager,
-      config: { refuses: ["invalid_cursor"] },
+      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listEvents",
         tags: ["events"],

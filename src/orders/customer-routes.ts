@@ -23,7 +23,10 @@ export const customerOrderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }
     "/users/:user_id/orders",
     {
       onRequest: requireSelfOrManager,
-      config: { refuses: [...placementRefusals, "cart_empty"], sends: ["Location", "Idempotent-Replayed"] },
+      config: {
+        errorCodes: [...placementRefusals, "cart_empty"],
+        responseHeaders: ["Location", "Idempotent-Replayed"],
+      },
       schema: {
         operationId: "checkOut",
         tags,
@@ -56,7 +59,7 @@ export const customerOrderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }
     "/users/:user_id/orders",
     {
       onRequest: requireSelfOrManager,
-      config: { refuses: ["invalid_cursor"] },
+      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listOrdersOfUser",
         tags,
@@ -109,7 +112,7 @@ export const customerOrderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }
     "/users/:user_id/orders/:order_id/reorder",
     {
       onRequest: requireSelfOrManager,
-      config: { refuses: ["invalid_item", "sold_out", "quantity_limit"] },
+      config: { errorCodes: ["invalid_item", "sold_out", "quantity_limit"] },
       schema: {
         operationId: "reorder",
         tags,

@@ -21,7 +21,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
     "/orders",
     {
       onRequest: requireUser,
-      config: { refuses: placementRefusals, sends: ["Location", "Idempotent-Replayed"] },
+      config: { errorCodes: placementRefusals, responseHeaders: ["Location", "Idempotent-Replayed"] },
       schema: {
         operationId: "placeOrder",
         tags,
@@ -51,7 +51,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
     "/orders/:order_id",
     {
       onRequest: requireUser,
-      config: { refuses: ["not_found"] },
+      config: { errorCodes: ["not_found"] },
       schema: {
         operationId: "readOrder",
         tags,
@@ -72,7 +72,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
     "/orders/:order_id/status",
     {
       onRequest: requireStaff,
-      config: { refuses: ["not_found", "invalid_transition"] },
+      config: { errorCodes: ["not_found", "invalid_transition"] },
       schema: {
         operationId: "changeOrderStatus",
         tags,
@@ -110,7 +110,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
     "/admin/orders",
     {
       onRequest: requireStaff,
-      config: { refuses: ["invalid_cursor"] },
+      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listOrders",
         tags,

@@ -11,7 +11,7 @@ export const paymentRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/admin/payments",
     {
       onRequest: requireManager,
-      config: { refuses: ["invalid_cursor"] },
+      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listPayments",
         tags: ["payments"],

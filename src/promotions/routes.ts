@@ -23,7 +23,7 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     "/promotions",
     {
-      config: { refuses: ["invalid_cursor"] },
+      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listCurrentPromotions",
         tags,
@@ -42,7 +42,7 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/admin/promotions",
     {
       onRequest: requireManager,
-      config: { refuses: ["invalid_cursor"] },
+      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listPromotions",
         tags,
@@ -61,7 +61,7 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/admin/promotions",
     {
       onRequest: requireManager,
-      config: { sends: ["Location"] },
+      config: { responseHeaders: ["Location"] },
       schema: {
         operationId: "createPromotion",
         tags,
@@ -81,7 +81,7 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/admin/promotions/:promotion_id",
     {
       onRequest: requireManager,
-      config: { refuses: ["not_found"] },
+      config: { errorCodes: ["not_found"] },
       schema: {
         operationId: "readPromotion",
         tags,
@@ -101,7 +101,7 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/admin/promotions/:promotion_id",
     {
       onRequest: requireManager,
-      config: { refuses: ["not_found"] },
+      config: { errorCodes: ["not_found"] },
       schema: {
         operationId: "changePromotion",
         tags,
@@ -123,7 +123,7 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/admin/promotions/:promotion_id",
     {
       onRequest: requireManager,
-      config: { refuses: ["not_found"] },
+      config: { errorCodes: ["not_found"] },
       schema: {
         operationId: "removePromotion",
         tags,

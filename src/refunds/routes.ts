@@ -25,7 +25,7 @@ export const refundRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/orders/:order_id/cancel",
     {
       onRequest: requireUser,
-      config: { refuses: ["forbidden", "not_found", "too_late"] },
+      config: { errorCodes: ["forbidden", "not_found", "too_late"] },
       schema: {
         operationId: "cancelOrder",
         tags: ["orders"],
@@ -58,7 +58,7 @@ export const refundRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/users/:user_id/orders/:order_id",
     {
       onRequest: requireSelfOrManager,
-      config: { refuses: ["order_in_progress"] },
+      config: { errorCodes: ["order_in_progress"] },
       schema: {
         operationId: "deleteOrder",
         tags: ["orders"],
@@ -89,7 +89,7 @@ export const refundRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/admin/refunds",
     {
       onRequest: requireManager,
-      config: { refuses: ["invalid_cursor"] },
+      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listRefunds",
         tags: ["payments"],
@@ -109,7 +109,7 @@ export const refundRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/admin/orders/:order_id/refunds",
     {
       onRequest: requireManager,
-      config: { refuses: ["not_found", "refund_exceeds_payment"] },
+      config: { errorCodes: ["not_found", "refund_exceeds_payment"] },
       schema: {
         operationId: "createRefund",
         tags: ["payments"],
@@ -134,7 +134,7 @@ export const refundRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/admin/orders/:order_id/refunds",
     {
       onRequest: requireManager,
-      config: { refuses: ["not_found", "invalid_cursor"] },
+      config: { errorCodes: ["not_found", "invalid_cursor"] },
       schema: {
         operationId: "listRefundsOfOrder",
         tags: ["payments"],
@@ -157,7 +157,7 @@ export const refundRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/admin/orders/:order_id/refunds/:refund_id/retry",
     {
       onRequest: requireManager,
-      config: { refuses: ["not_found", "refund_exceeds_payment"] },
+      config: { errorCodes: ["not_found", "refund_exceeds_payment"] },
       schema: {
         operationId: "retryRefund",
         tags: ["payments"],

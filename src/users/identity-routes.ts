@@ -49,7 +49,7 @@ export const identityRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/users/by-provider",
     {
       onRequest: requireManager,
-      config: { refuses: ["not_found"] },
+      config: { errorCodes: ["not_found"] },
       schema: {
         operationId: "readIdentityByProvider",
         tags,
@@ -69,7 +69,7 @@ export const identityRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/users/:user_id/identities",
     {
       onRequest: requireSelfOrManager,
-      config: { refuses: ["invalid_cursor"] },
+      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listIdentities",
         tags,
@@ -90,7 +90,7 @@ export const identityRoutes: FastifyPluginAsyncTypebox = async (app) => {
     {
       onRequest: requireSelfOrManager,
       preValidation: requireTelegram,
-      config: { refuses: ["invalid_telegram_login", "telegram_disabled", "identity_taken"] },
+      config: { errorCodes: ["invalid_telegram_login", "telegram_disabled", "identity_taken"] },
       schema: {
         operationId: "linkIdentity",
         tags,
@@ -119,7 +119,7 @@ export const identityRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/users/:user_id/identities/:identity_id",
     {
       onRequest: requireSelfOrManager,
-      config: { refuses: ["forbidden"] },
+      config: { errorCodes: ["forbidden"] },
       schema: {
         operationId: "unlinkIdentity",
         tags,

@@ -31,7 +31,7 @@ export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/users",
     {
       onRequest: requireManager,
-      config: { refuses: ["invalid_cursor"] },
+      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listUsers",
         tags,
@@ -80,7 +80,7 @@ export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/users/:user_id",
     {
       onRequest: requireSelfOrManager,
-      config: { refuses: editRefusals },
+      config: { errorCodes: editRefusals },
       schema: {
         operationId: "editUser",
         tags,
@@ -100,7 +100,7 @@ export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/users/:user_id",
     {
       onRequest: requireSelfOrManager,
-      config: { refuses: editRefusals },
+      config: { errorCodes: editRefusals },
       schema: {
         operationId: "replaceUser",
         tags,
@@ -117,7 +117,7 @@ export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/users/:user_id",
     {
       onRequest: requireManager,
-      config: { refuses: ["not_found", "cannot_delete_self", "cannot_delete_manager", "open_orders"] },
+      config: { errorCodes: ["not_found", "cannot_delete_self", "cannot_delete_manager", "open_orders"] },
       schema: {
         operationId: "deleteUser",
         tags,

@@ -32,11 +32,11 @@ import { type Settings, version } from "./config.ts";
 import type { Pool } from "./db/pool.ts";
 import {
   ApiError,
-  badField,
-  refuseMalformedHttp,
-  refuseUnknownRoutes,
+  handleClientError,
+  invalidField,
+  registerErrorHandler,
+  rejectUnknownRoutes,
   sendProblem,
-  shapeErrors,
 } from "./http/errors.ts";
 import {
   endResting,
@@ -47,7 +47,7 @@ import {
 } from "./http/load-shedding.ts";
 import { createGuessLimiter, limitRequests } from "./http/rate-limit.ts";
 import { rootRoute } from "./http/root.ts";
-import { refuseBodies, strictValidator } from "./http/validation.ts";
+import { rejectUnexpectedBodies, strictValidator } from "./http/validation.ts";
 import { notificationRoutes } from "./notifications/routes.ts";
 import { healthRoutes } from "./observability/health.ts";
 import { countAnswer, metricsRoute } from "./observability/metrics.ts";
@@ -107,7 +107,7 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
     routerOptions: { maxParamLength: maxHeaderSize },
     genReqId: ({ headers }) => readRequestId(headers["x-request-id"]) ?? nextRequestId(),
     frameworkErrors: (error, request, reply) => sendProblem(error, request, reply),
-    clientErrorHandler: refuseMalformedHttp,
+    clientErrorHandler: handleClientError,
   });
   app.decorate("sql", sql).decorate("settings", settings);
   app.addHook("onRequest", (request, reply, done) => {
@@ -122,8 +122,8 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   makeLogsLate(app.log);
   tellOfAnswers(app, log);
   readJson(app);
-  refuseBodies(app);
-  shapeErrors(app);
+  rejectUnexpectedBodies(app);
+  registerErrorHandler(app);
 
   if (settings.sentryDsn) (await import("./observability/sentry.ts")).reportFailures(app, settings.sentryDsn);
 
@@ -134,7 +134,7 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   await refuseUnderPressure(app);
   endResting(app, restMs(settings.paymentTimeoutMs));
   await limitRequests(app, redis);
-  refuseUnknownRoutes(app);
+  rejectUnknownRoutes(app);
   const withGuessLimit = createGuessLimiter(app);
   await registerTokens(app, settings.jwtSecrets, settings.accessTokenMinutes);
   await describeApi(app, version);
@@ -249,7 +249,7 @@ function readJson(app: FastifyInstance) {
       ? done(null, undefined)
       : parse(request, body as string, (error, value) =>
           // Null is Fastify's word for no body at all.
-          done(error ?? (value === null ? badField("", "Expected object") : null), value),
+          done(error ?? (value === null ? invalidField("", "Expected object") : null), value),
         ),
   );
 }

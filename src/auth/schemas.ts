@@ -4,12 +4,12 @@ import {
   Email,
   Id,
   Nullable,
-  OneOf,
+  nonBlankText,
   PersonName,
   PhoneNumber,
+  StringEnum,
   Time,
   text,
-  visibleText,
 } from "../http/schemas.ts";
 
 /** What OAuth clients send besides. Whatever it is, it is not read, and dropped before the rest is checked. */
@@ -34,7 +34,7 @@ export const SignIn = Type.Object(
 export const TokenPair = Type.Object(
   {
     access_token: Type.String({ description: "JWT, for `Authorization: Bearer`" }),
-    token_type: OneOf(["bearer"], { title: "TokenType" }),
+    token_type: StringEnum(["bearer"], { title: "TokenType" }),
     expires_in: Type.Integer({ description: "Seconds that the access token lives" }),
     refresh_token: Type.String({ description: "Opaque; lives for days" }),
   },
@@ -61,7 +61,7 @@ export const RefreshToken = Type.Object(
   },
 );
 
-const Password = visibleText(128, {
+const Password = nonBlankText(128, {
   minLength: 8,
   description: "8 to 128 characters, not only blanks",
 });

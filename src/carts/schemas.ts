@@ -1,6 +1,6 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Cents, Id, Nullable, OneOf } from "../http/schemas.ts";
+import { Cents, Id, Nullable, StringEnum } from "../http/schemas.ts";
 import { ChosenOption } from "../orders/schemas.ts";
 
 export const CartItemPatch = Type.Object(
@@ -26,7 +26,7 @@ export const CartItem = Type.Object(
 );
 export type CartItem = Static<typeof CartItem>;
 
-const CartProblemCode = OneOf(["sold_out", "archived", "invalid_options", "price_changed"], {
+const CartProblemCode = StringEnum(["sold_out", "archived", "invalid_options", "price_changed"], {
   title: "CartProblemCode",
 });
 

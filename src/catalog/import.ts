@@ -53,7 +53,7 @@ function readRows(input: string | unknown[]): ImportRow[] {
   const rows = raw.map(({ fields, errors: found }, index) => {
     const checked = checkRow(fields) as { value?: ImportRow; error?: ApiError };
     // One error for each cell.
-    const all = [...found, ...(checked.error?.extra.errors ?? [])];
+    const all = [...found, ...(checked.error?.extensions.errors ?? [])];
     const byPath = new Map(all.map((error) => [error.path, error]));
     for (const error of byPath.values()) errors.push({ row: index + 1, ...error });
     return checked.value as ImportRow;
@@ -107,7 +107,7 @@ async function writeRows(tx: Db, rows: ImportRow[], dryRun: boolean): Promise<Im
         return { id, variations: fields.variations, plan: plan({ ...wanted, base_price_cents }, before) };
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
-        errors.push(...error.extra.errors!.map((found) => ({ row, ...found })));
+        errors.push(...error.extensions.errors!.map((found) => ({ row, ...found })));
       }
     return undefined;
   });

@@ -3,7 +3,7 @@
 import { newId } from "../db/ids.ts";
 import { brokenConstraint, type Db, type Pool } from "../db/pool.ts";
 import { insertEvent } from "../events/queries.ts";
-import { ApiError, badField, type FieldError, notFound } from "../http/errors.ts";
+import { ApiError, type FieldError, invalidField, notFound } from "../http/errors.ts";
 import { lockCategory } from "./category-queries.ts";
 import { type ImageRow, imageUrl, insertImage } from "./image-queries.ts";
 import {
@@ -103,11 +103,11 @@ export const changeAvailability = (
     await lock(tx, id, undefined);
     if (variation_id) {
       if (!(await setVariationSoldOut(tx, id, variation_id, soldOutUntil)))
-        throw badField("/variation_id", "is no variation of this product");
+        throw invalidField("/variation_id", "is no variation of this product");
       await raiseVersion(tx, id);
     } else if (option_id) {
       if (!(await setOptionSoldOut(tx, id, option_id, soldOutUntil)))
-        throw badField("/option_id", "is no option of this product");
+        throw invalidField("/option_id", "is no option of this product");
       await raiseVersion(tx, id);
     } else await setProductSoldOut(tx, id, soldOutUntil);
     return id;
@@ -142,7 +142,7 @@ export function toRefusal(error: unknown): unknown {
   if (constraint === "products_name_is_taken_once")
     return new ApiError("name_taken", "Another product on the menu has this name");
   const list = constraint && listsOfNames[constraint];
-  return list ? badField(list, "Expected each name once in its list") : error;
+  return list ? invalidField(list, "Expected each name once in its list") : error;
 }
 
 // Names that are equal to PostgreSQL's lower() and not to ours, such as two sigmas, are met at the commit.
@@ -163,7 +163,7 @@ async function lock(tx: Db, id: string, expectedVersions: IfMatch): Promise<Prod
 
 /** Keeps the category, if one is named, on the menu until the product is in it. Throws `validation_failed`. */
 async function holdCategory(tx: Db, id: string | null | undefined) {
-  if (id && !(await lockCategory(tx, id))) throw badField("/category_id", "names no category");
+  if (id && !(await lockCategory(tx, id))) throw invalidField("/category_id", "names no category");
 }
 
 interface Below {

@@ -1,7 +1,7 @@
 // The office's side of the products. Nothing is deleted: what is left out or removed is archived.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager, requireStaff } from "../auth/guards.ts";
-import { badField, notFound } from "../http/errors.ts";
+import { invalidField, notFound } from "../http/errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
 import { Id, text } from "../http/schemas.ts";
 import { forgetAfterWrites, type Menu } from "./menu-cache.ts";
@@ -157,9 +157,9 @@ export const productRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (a
     async (request, reply) => {
       const { available, until, variation_id, option_id } = request.body;
       if (variation_id && option_id)
-        throw badField("/option_id", "Expected a variation or an option, not both");
-      if (until && available) throw badField("/until", "Expected only with available: false");
-      if (until && Date.parse(until) <= Date.now()) throw badField("/until", "Expected a time to come");
+        throw invalidField("/option_id", "Expected a variation or an option, not both");
+      if (until && available) throw invalidField("/until", "Expected only with available: false");
+      if (until && Date.parse(until) <= Date.now()) throw invalidField("/until", "Expected a time to come");
       const soldOutUntil = available ? null : (until ?? "infinity");
       const change = { variation_id, option_id, soldOutUntil };
       const product = await changeAvailability(app.sql, request.params.product_id, change);

@@ -1,11 +1,11 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Id, Link, Nullable, SortOrder, Time, text, visibleText } from "../http/schemas.ts";
+import { Id, Link, Nullable, nonBlankText, SortOrder, Time, text } from "../http/schemas.ts";
 
 const maxPriceCents = 100_000;
 const PriceChange = Type.Integer({ minimum: -maxPriceCents, maximum: maxPriceCents });
 const BasePrice = Type.Integer({ minimum: 0, maximum: maxPriceCents });
-const Name = visibleText(100);
+const Name = nonBlankText(100);
 
 export const Option = Type.Object(
   { id: Id, name: Type.String(), price_change_cents: Type.Integer(), available: Type.Boolean() },

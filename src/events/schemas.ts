@@ -1,6 +1,6 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Id, JsonObject, Nullable, OneOf, Time } from "../http/schemas.ts";
+import { Id, JsonObject, Nullable, StringEnum, Time } from "../http/schemas.ts";
 import { Order, OrderStatus } from "../orders/schemas.ts";
 
 const ChangedOrder = Type.Object(
@@ -52,7 +52,7 @@ const told = {
 export const OrderEvent = Type.Object(
   {
     ...told,
-    type: OneOf(orderEventTypes, { title: "OrderEventType" }),
+    type: StringEnum(orderEventTypes, { title: "OrderEventType" }),
     subject_id: Type.String({ format: "uuid", description: "The order" }),
     data: ChangedOrder,
   },
@@ -69,7 +69,7 @@ export const Board = Type.Object(
 export const Event = Type.Object(
   {
     ...told,
-    type: OneOf(eventTypes, { title: "EventType" }),
+    type: StringEnum(eventTypes, { title: "EventType" }),
     subject_id: Id,
     data: {
       ...JsonObject,

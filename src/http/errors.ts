@@ -59,7 +59,7 @@ export interface FieldError {
   message: string;
 }
 
-interface Extra {
+export interface ProblemExtensions {
   errors?: FieldError[];
   /** Seconds. */
   retryAfter?: number;
@@ -70,11 +70,11 @@ interface Extra {
 /** What a handler throws to refuse. Its code decides its status. */
 export class ApiError extends Error {
   readonly code: Code;
-  readonly extra: Extra;
-  constructor(code: Code, detail: string, extra: Extra = {}) {
+  readonly extensions: ProblemExtensions;
+  constructor(code: Code, detail: string, extensions: ProblemExtensions = {}) {
     super(detail);
     this.code = code;
-    this.extra = extra;
+    this.extensions = extensions;
   }
 }
 
@@ -82,7 +82,7 @@ export class ApiError extends Error {
 export const notFound = (what: string) => new ApiError("not_found", `${what} not found`);
 
 /** A 400 that names one field. */
-export const badField = (path: string, message: string) =>
+export const invalidField = (path: string, message: string) =>
   new ApiError("validation_failed", `${path || "the body"}: ${message}`, { errors: [{ path, message }] });
 
 // What Fastify and its plugins say, in our words. Those that are not here are told by their status alone.
@@ -122,8 +122,8 @@ export function problem(error: ApiError, requestId: string) {
     code: error.code,
     detail: error.message,
     request_id: requestId,
-    ...(error.extra.errors && { errors: error.extra.errors }),
-    ...error.extra.members,
+    ...(error.extensions.errors && { errors: error.extensions.errors }),
+    ...error.extensions.members,
   };
 }
 
@@ -138,7 +138,7 @@ export function sendProblem(cause: FastifyError | ApiError, request: FastifyRequ
   // a failure of the instance. So the rest is read, for as long as a request may take, and dropped.
   if (error.code === "body_too_large") reply.removeHeader("connection");
   if (status === 401) reply.header("www-authenticate", "Bearer");
-  if (error.extra.retryAfter !== undefined) reply.header("retry-after", error.extra.retryAfter);
+  if (error.extensions.retryAfter !== undefined) reply.header("retry-after", error.extensions.retryAfter);
   // A string, for the shape of a refusal is not the route's response schema.
   reply
     .code(status)
@@ -150,18 +150,18 @@ const unknownRoute = ({ method }: FastifyRequest) =>
   new ApiError("not_found", `There is no ${method} on this path`);
 
 /** Makes every error, unknown routes and Fastify's own included, one problem+json. */
-export function shapeErrors(app: FastifyInstance) {
+export function registerErrorHandler(app: FastifyInstance) {
   app.setErrorHandler(sendProblem);
   app.setNotFoundHandler((request, reply) => sendProblem(unknownRoute(request), request, reply));
 }
 
 /** Refuses unknown routes before anything else of the request is judged: Fastify would read the body first. */
-export function refuseUnknownRoutes(app: FastifyInstance) {
+export function rejectUnknownRoutes(app: FastifyInstance) {
   app.addHook("onRequest", (request, _reply, done) => (request.is404 ? done(unknownRoute(request)) : done()));
 }
 
 /** Answers what is no HTTP at all, or headers that are too large or too slow, for which there is no request yet. */
-export function refuseMalformedHttp(error: Error & { code?: string }, socket: Socket) {
+export function handleClientError(error: Error & { code?: string }, socket: Socket) {
   if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
   const requestId = randomUUID();
   const body = JSON.stringify(

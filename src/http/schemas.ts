@@ -21,7 +21,7 @@ export const text = (
 ) => Type.Unsafe<string>({ [Kind]: "Text", type: "string", maxLength, pattern: "^[^\\u0000]*$", ...options });
 
 /** Text that shows something: one of blanks alone is a slip. */
-export const visibleText = (maxLength: number, options: { minLength?: number; description?: string } = {}) =>
+export const nonBlankText = (maxLength: number, options: { minLength?: number; description?: string } = {}) =>
   text(maxLength, { minLength: 1, pattern: "^\\s*[^\\s\\u0000][^\\u0000]*$", ...options });
 
 /** Text whose form the document says, and a handler checks: a wrong one has an error code of its own. */
@@ -41,7 +41,7 @@ export const Email = text(254, {
 export const toEmail = (address: string) => address.trim().toLowerCase();
 
 // Shown in the shop and called across the counter.
-export const PersonName = visibleText(100);
+export const PersonName = nonBlankText(100);
 export const PhoneNumber = text(32, { pattern: "^\\+?[0-9][0-9 ().-]{3,30}$" });
 
 /** `schema` or null, written as `type: [T, "null"]`; for plain texts, numbers and objects, not for enums. */
@@ -49,7 +49,7 @@ export const Nullable = <T extends TSchema>(schema: T): TUnsafe<Static<T> | null
   Type.Unsafe({ ...schema, [Kind]: "Nullable", type: [schema.type, "null"], [notNull]: schema });
 
 /** A plain `{ type: "string", enum }`, which generators turn into real enums, by the name of its title. */
-export const OneOf = <const T extends string>(
+export const StringEnum = <const T extends string>(
   values: readonly T[],
   options: { title?: string; description?: string } = {},
 ) => Type.Unsafe<T>({ [Kind]: "StringEnum", type: "string", enum: [...values], ...options });
@@ -59,7 +59,7 @@ export const JsonObject = Type.Unsafe<Record<string, unknown>>(
   Type.Object({}, { additionalProperties: true }),
 );
 
-export const ErrorCode = OneOf(Object.keys(codes) as Code[], {
+export const ErrorCode = StringEnum(Object.keys(codes) as Code[], {
   title: "ErrorCode",
   description: "The closed list of reasons. What each means is said with the answers that have it.",
 });

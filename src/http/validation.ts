@@ -16,22 +16,22 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const rfc3339 =
   /^(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/i;
 /** As a time is answered, in UTC, its year has four digits too; PostgreSQL has no year 0. In milliseconds. */
-export const firstTime = Date.parse("0001-01-01T00:00:00Z");
-const lastTime = Date.parse("9999-12-31T23:59:59Z");
+export const earliestTime = Date.parse("0001-01-01T00:00:00Z");
+const latestTime = Date.parse("9999-12-31T23:59:59Z");
 
-function isTime(value: string): boolean {
+function isDateTime(value: string): boolean {
   const day = rfc3339.exec(value)?.[1];
   // Date takes February 30 for March 2.
   const midnight = new Date(`${day}T00:00:00Z`);
   if (Number.isNaN(midnight.getTime()) || !midnight.toISOString().startsWith(day!)) return false;
   const time = Date.parse(value);
-  return time >= firstTime && time <= lastTime;
+  return time >= earliestTime && time <= latestTime;
 }
 
 export const isUuid = (value: string) => uuid.test(value);
 
 FormatRegistry.Set("uuid", isUuid);
-FormatRegistry.Set("date-time", isTime);
+FormatRegistry.Set("date-time", isDateTime);
 FormatRegistry.Set("uri", (value) => /^https?:$/.test(URL.parse(value)?.protocol ?? ""));
 TypeRegistry.Set<{ enum: string[] }>("StringEnum", (schema, value) => schema.enum.includes(value as string));
 
@@ -87,7 +87,7 @@ const maxDepth = 32;
  * PostgreSQL can't store NUL in text, and half a surrogate pair is no character: both are refused here, once, for
  * every body, query and path. Iterative, for the nesting is the sender's choice.
  */
-function textErrors(root: unknown): FieldError[] {
+function findUnstorableText(root: unknown): FieldError[] {
   const errors: FieldError[] = [];
   const queue: Part[] = [{ value: root, key: "", parent: undefined, depth: 0 }];
   for (let part = queue.pop(); part; part = queue.pop()) {
@@ -146,7 +146,7 @@ export const strictValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpPa
     const value = httpPart === "body" ? input : fromText(schema, input);
     check ??= TypeBoxValidatorCompiler({ schema, method, url, httpPart: "body" });
     const result = check(value) as { value?: unknown; error?: { instancePath: string; message: string }[] };
-    const broken = textErrors(value);
+    const broken = findUnstorableText(value);
     if (!result.error && broken.length === 0) return { value: result.value };
     const firstOfPath = new Map(broken.map((error) => [error.path, error]));
     for (const { instancePath: path, message } of result.error ?? [])
@@ -166,7 +166,7 @@ const validationFailed = (errors: FieldError[]) =>
   );
 
 /** Where a route that writes takes no body, one that says something is a mistake. */
-export function refuseBodies(app: FastifyInstance) {
+export function rejectUnexpectedBodies(app: FastifyInstance) {
   const schema = Type.Optional(Type.Object({}, { additionalProperties: false }));
   app.addHook("onRoute", (route) => {
     const { method, url } = route as { method: string; url: string };

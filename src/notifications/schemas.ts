@@ -1,10 +1,10 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Id, JsonObject, Nullable, OneOf, Time } from "../http/schemas.ts";
+import { Id, JsonObject, Nullable, StringEnum, Time } from "../http/schemas.ts";
 import { OrderStatus } from "../orders/schemas.ts";
 
 export const notificationStatuses = ["pending", "sent", "failed"] as const;
-export const NotificationStatus = OneOf(notificationStatuses, {
+export const NotificationStatus = StringEnum(notificationStatuses, {
   title: "NotificationStatus",
   description: "failed: the last try failed; more may follow",
 });

@@ -5,13 +5,16 @@ import { mailWorks } from "../auth/mail.ts";
 import { pendingMigrations } from "../db/migrate.ts";
 import { isDraining } from "../http/graceful-shutdown.ts";
 import { bypassLoadShedding, isStalled } from "../http/load-shedding.ts";
-import { OneOf } from "../http/schemas.ts";
+import { StringEnum } from "../http/schemas.ts";
 import { knock } from "./can-connect.ts";
 
 const Health = Type.Object(
   {
-    status: OneOf(["ok", "degraded", "unavailable"], { title: "HealthStatus" }),
-    checks: Type.Object({}, { additionalProperties: OneOf(["ok", "failing"], { title: "CheckStatus" }) }),
+    status: StringEnum(["ok", "degraded", "unavailable"], { title: "HealthStatus" }),
+    checks: Type.Object(
+      {},
+      { additionalProperties: StringEnum(["ok", "failing"], { title: "CheckStatus" }) },
+    ),
   },
   { title: "Health", examples: [{ status: "ok", checks: { database: "ok", migrations: "ok", mail: "ok" } }] },
 );

@@ -2,7 +2,7 @@
 import { STATUS_CODES } from "node:http";
 import { isDeepStrictEqual } from "node:util";
 import { type Code, codes } from "../http/errors.ts";
-import { headers, meanings, type SuccessHeader } from "./text.ts";
+import { errorDescriptions, headers, type ResponseHeader } from "./text.ts";
 
 interface Reference {
   $ref: string;
@@ -101,10 +101,10 @@ export function removeCopies({ requestBody, responses }: Operation) {
 }
 
 /** Describes what an operation's successes carry. */
-export function declareSuccesses(
+export function declareSuccessHeaders(
   document: Document,
   { responses }: Operation,
-  responseHeaders: readonly SuccessHeader[],
+  responseHeaders: readonly ResponseHeader[],
 ) {
   for (const [status, response] of Object.entries(responses) as [string, Response][]) {
     if (response.description === "Default Response") response.description = STATUS_CODES[status]!;
@@ -115,8 +115,8 @@ export function declareSuccesses(
   }
 }
 
-/** Describes what an operation refuses: under each status its codes, what they mean, and what they look like. */
-export function declareRefusals(document: Document, { responses }: Operation, errorCodes: Set<Code>) {
+/** Describes the errors of an operation: under each status its codes, what they mean, and what they look like. */
+export function declareErrors(document: Document, { responses }: Operation, errorCodes: Set<Code>) {
   for (const [status, list] of Map.groupBy(errorCodes, (code) => codes[code])) {
     // What a route says of a status itself stands: /health is no problem when it is not ready.
     if (responses[status]) continue;
@@ -125,7 +125,7 @@ export function declareRefusals(document: Document, { responses }: Operation, er
     if (status === 429 || status === 503 || list.includes("idempotency_in_progress"))
       carried.push("Retry-After");
     const response: Response = {
-      description: list.map((code) => `\`${code}\`: ${meanings[code]}`).join("\n\n"),
+      description: list.map((code) => `\`${code}\`: ${errorDescriptions[code]}`).join("\n\n"),
       ...(carried.length > 0 && { headers: referToHeaders(document, carried) }),
       content: {
         "application/problem+json": {
@@ -149,13 +149,13 @@ const referToHeaders = (document: Document, names: (keyof typeof headers)[]) =>
 
 const exampleOf = (document: Document, code: Code) =>
   once(document, "examples", code, {
-    summary: meanings[code],
+    summary: errorDescriptions[code],
     value: {
       type: `urn:ristretto:problem:${code}`,
       title: STATUS_CODES[codes[code]],
       status: codes[code],
       code,
-      detail: meanings[code],
+      detail: errorDescriptions[code],
       request_id: "9b2f6c1e4d3a-2n9c",
     },
   });

@@ -8,21 +8,21 @@ import type { Code } from "../http/errors.ts";
 import { Problem } from "../http/schemas.ts";
 import {
   type Document,
-  declareRefusals,
-  declareSuccesses,
+  declareErrors,
+  declareSuccessHeaders,
   nameSchemas,
   operationsOf,
   removeCopies,
   shareParameters,
 } from "./components.ts";
-import { about, bearer, type SuccessHeader, tags } from "./text.ts";
+import { about, bearer, type ResponseHeader, tags } from "./text.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
     /** The error codes of this handler; those of its guard and schema are added. */
     errorCodes?: readonly Code[];
     /** The headers of successful responses. */
-    responseHeaders?: readonly SuccessHeader[];
+    responseHeaders?: readonly ResponseHeader[];
   }
 }
 
@@ -30,7 +30,7 @@ declare module "fastify" {
 interface Facts {
   optionalBody: boolean;
   errorCodes: Set<Code>;
-  responseHeaders: readonly SuccessHeader[];
+  responseHeaders: readonly ResponseHeader[];
 }
 
 export async function describeApi(app: FastifyInstance, version: string) {
@@ -64,8 +64,8 @@ export async function describeApi(app: FastifyInstance, version: string) {
         const { optionalBody, errorCodes, responseHeaders } = facts.get(operation.operationId)!;
         if (optionalBody) operation.requestBody!.required = false;
         removeCopies(operation);
-        declareSuccesses(document, operation, responseHeaders);
-        declareRefusals(document, operation, errorCodes);
+        declareSuccessHeaders(document, operation, responseHeaders);
+        declareErrors(document, operation, errorCodes);
       }
       shareParameters(document);
       return document as never;

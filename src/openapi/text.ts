@@ -73,10 +73,10 @@ export const headers = {
   "WWW-Authenticate": { schema: { type: "string" }, description: "`Bearer`" },
 } as const;
 
-export type SuccessHeader = "ETag" | "Location" | "Idempotent-Replayed";
+export type ResponseHeader = "ETag" | "Location" | "Idempotent-Replayed";
 
 /** What each code means to whoever gets it. */
-export const meanings: Record<Code, string> = {
+export const errorDescriptions: Record<Code, string> = {
   validation_failed: "The request is not of the form described; `errors` names every bad field.",
   invalid_cursor: "The cursor is not one that this list gave.",
   invalid_idempotency_key: "The Idempotency-Key is not 1 to 255 visible ASCII characters.",

@@ -1,4 +1,4 @@
-import { ApiError, badField, type FieldError } from "../http/errors.ts";
+import { ApiError, type FieldError, invalidField } from "../http/errors.ts";
 import type { Fulfillment } from "./schemas.ts";
 
 const maxDaysAhead = 14;
@@ -26,6 +26,6 @@ export function scheduled(given: Fulfillment = { type: "pickup" }): Fulfillment 
   const time = Date.parse(given.scheduled_at);
   const ahead = time - Date.now();
   if (ahead <= 0 || ahead > maxDaysAhead * 24 * 60 * 60 * 1000)
-    throw badField("/fulfillment/scheduled_at", `must be in the next ${maxDaysAhead} days`);
+    throw invalidField("/fulfillment/scheduled_at", `must be in the next ${maxDaysAhead} days`);
   return { ...given, scheduled_at: new Date(time).toISOString() };
 }

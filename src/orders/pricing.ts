@@ -1,6 +1,6 @@
 // What a line costs, and why it can't be had. Pure: a placement and a cart ask the same question of the same products.
 import type { Product } from "../catalog/schemas.ts";
-import { ApiError, badField } from "../http/errors.ts";
+import { ApiError, invalidField } from "../http/errors.ts";
 import type { OrderItem, OrderLineInput } from "./schemas.ts";
 
 /** A line as a receipt will show it, without the id that it gets when it is placed. */
@@ -94,7 +94,8 @@ export function priceOrder(lines: OrderLineInput[], products: Product[], expecte
   if (problems.length > 0) throw refusedLines(problems);
 
   const total = priced.reduce((sum, line) => sum + line.total_cents, 0);
-  if (total > maxTotalCents) throw badField("/items", `cost ${total} cents together, more than can be paid`);
+  if (total > maxTotalCents)
+    throw invalidField("/items", `cost ${total} cents together, more than can be paid`);
   if (expected !== undefined && expected !== total)
     throw new ApiError("total_mismatch", `Total mismatch: the order costs ${total} cents, not ${expected}`, {
       members: { expected_total_cents: total },

@@ -1,9 +1,9 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Cents, described, Id, JsonObject, Nullable, OneOf, Time, text } from "../http/schemas.ts";
+import { Cents, described, Id, JsonObject, Nullable, StringEnum, Time, text } from "../http/schemas.ts";
 import { statuses } from "./status.ts";
 
-export const OrderStatus = OneOf(statuses, { title: "OrderStatus" });
+export const OrderStatus = StringEnum(statuses, { title: "OrderStatus" });
 
 export const OrderLineInput = Type.Object(
   {
@@ -46,7 +46,7 @@ const fulfillmentTypes = ["pickup", "dine_in", "delivery"] as const;
 
 export const Fulfillment = Type.Object(
   {
-    type: OneOf(fulfillmentTypes, { title: "FulfillmentType" }),
+    type: StringEnum(fulfillmentTypes, { title: "FulfillmentType" }),
     scheduled_at: Type.Optional(Type.String({ format: "date-time", description: "In the next 14 days" })),
     table: Type.Optional(text(50)),
     address: Type.Optional(Address),
@@ -147,7 +147,7 @@ export const Order = Type.Object(
     number: Type.Integer({ minimum: 1, maximum: 999, description: "Called across the counter" }),
     customer_id: Id,
     status: OrderStatus,
-    payment_status: OneOf(paymentStatuses, { title: "OrderPaymentStatus" }),
+    payment_status: StringEnum(paymentStatuses, { title: "OrderPaymentStatus" }),
     total_cents: Cents,
     items: Type.Array(OrderItem),
     fulfillment: Fulfillment,

@@ -1,6 +1,6 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Cents, Id, JsonObject, Nullable, OneOf, Time } from "../http/schemas.ts";
+import { Cents, Id, JsonObject, Nullable, StringEnum, Time } from "../http/schemas.ts";
 
 export const paymentStatuses = [
   "pending",
@@ -11,7 +11,7 @@ export const paymentStatuses = [
   "refunded",
   "refund_due",
 ] as const;
-export const PaymentStatus = OneOf(paymentStatuses, { title: "PaymentStatus" });
+export const PaymentStatus = StringEnum(paymentStatuses, { title: "PaymentStatus" });
 export type PaymentStatus = Static<typeof PaymentStatus>;
 
 export const ProviderResponse = Nullable({

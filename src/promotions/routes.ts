@@ -3,7 +3,7 @@ import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typ
 import { requireManager } from "../auth/guards.ts";
 import { newId } from "../db/ids.ts";
 import { brokenConstraint } from "../db/pool.ts";
-import { badField, notFound } from "../http/errors.ts";
+import { invalidField, notFound } from "../http/errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
 import { Id } from "../http/schemas.ts";
 import {
@@ -141,6 +141,6 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
 
 function refuseBadWindow(error: unknown): never {
   if (brokenConstraint(error) === "promotions_end_after_they_start")
-    throw badField("/ends_at", "Expected a time after starts_at");
+    throw invalidField("/ends_at", "Expected a time after starts_at");
   throw error;
 }

@@ -1,6 +1,6 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Id, Link, Nullable, SortOrder, Time, text, visibleText } from "../http/schemas.ts";
+import { Id, Link, Nullable, nonBlankText, SortOrder, Time, text } from "../http/schemas.ts";
 
 export const Promotion = Type.Object(
   {
@@ -21,7 +21,7 @@ export type Promotion = Static<typeof Promotion>;
 
 export const PromotionInput = Type.Object(
   {
-    title: visibleText(200),
+    title: nonBlankText(200),
     description: Type.Optional(Nullable(text(2000))),
     image_url: Type.Optional(Nullable(Link)),
     link_url: Type.Optional(Nullable(Link)),

@@ -1,7 +1,7 @@
 // Cancelling an order, and money on its way back. The provider is called by a job, never by a request.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { currentRole, requireManager, requireSelfOrManager, requireUser } from "../auth/guards.ts";
-import { ApiError, badField, notFound } from "../http/errors.ts";
+import { ApiError, invalidField, notFound } from "../http/errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
 import { Id, UserId } from "../http/schemas.ts";
 import { findOrder, lockOrder, putAwayOrders } from "../orders/queries.ts";
@@ -48,7 +48,7 @@ export const refundRoutes: FastifyPluginAsyncTypebox = async (app) => {
           return cancelOrder(tx, order_id, locked, cancelable.owner, reason);
         if (role !== "manager")
           throw new ApiError("forbidden", "Only a manager cancels the orders of others");
-        if (!reason) throw badField("/reason", "is needed, to cancel the order of somebody else");
+        if (!reason) throw invalidField("/reason", "is needed, to cancel the order of somebody else");
         return cancelOrder(tx, order_id, locked, cancelable.manager, reason);
       });
     },

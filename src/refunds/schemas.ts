@@ -1,10 +1,10 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Cents, Id, Nullable, OneOf, Time, visibleText } from "../http/schemas.ts";
+import { Cents, Id, Nullable, nonBlankText, StringEnum, Time } from "../http/schemas.ts";
 import { ProviderResponse } from "../payments/schemas.ts";
 
 export const refundStatuses = ["pending", "succeeded", "failed", "due"] as const;
-export const RefundStatus = OneOf(refundStatuses, {
+export const RefundStatus = StringEnum(refundStatuses, {
   title: "RefundStatus",
   description:
     "pending: being sent. failed: the provider knows of no such charge. due: a human has to give it back",
@@ -33,7 +33,7 @@ export const RefundInput = Type.Object(
     amount_cents: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 2_147_483_647, description: "Default: all that is left" }),
     ),
-    reason: visibleText(500),
+    reason: nonBlankText(500),
   },
   {
     title: "RefundInput",
@@ -43,6 +43,6 @@ export const RefundInput = Type.Object(
 );
 
 export const Cancellation = Type.Object(
-  { reason: Type.Optional(visibleText(500)) },
+  { reason: Type.Optional(nonBlankText(500)) },
   { title: "Cancellation", additionalProperties: false, examples: [{ reason: "We are out of milk" }] },
 );

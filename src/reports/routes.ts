@@ -2,8 +2,8 @@
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
 import { averageSecondsInStatus } from "../events/queries.ts";
-import { badField } from "../http/errors.ts";
-import { firstTime } from "../http/validation.ts";
+import { invalidField } from "../http/errors.ts";
+import { earliestTime } from "../http/validation.ts";
 import { listHourlySales } from "../orders/queries.ts";
 import { Sales } from "../orders/schemas.ts";
 import { sumRefundsOfOrders } from "../refunds/queries.ts";
@@ -31,9 +31,9 @@ export const salesRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async ({ query }) => {
       const to = query.to ? Date.parse(query.to) : Date.now();
-      const from = query.from ? Date.parse(query.from) : Math.max(firstTime, to - 24 * hourMs);
-      if (from >= to) throw badField("/from", "must be before `to`");
-      if (to - from > maxSpanMs) throw badField("/from", "must be at most 31 days before `to`");
+      const from = query.from ? Date.parse(query.from) : Math.max(earliestTime, to - 24 * hourMs);
+      if (from >= to) throw invalidField("/from", "must be before `to`");
+      if (to - from > maxSpanMs) throw invalidField("/from", "must be at most 31 days before `to`");
       const span = { from: new Date(from).toISOString(), to: new Date(to).toISOString() };
       const [hours, refunded_cents, average_seconds] = await Promise.all([
         listHourlySales(app.sql, span),

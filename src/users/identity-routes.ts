@@ -3,7 +3,7 @@ import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typ
 import { requireManager, requireSelfOrManager } from "../auth/guards.ts";
 import { TelegramLogin } from "../auth/schemas.ts";
 import { proveTelegramLogin, requireTelegram } from "../auth/telegram.ts";
-import { ApiError, badField, notFound } from "../http/errors.ts";
+import { ApiError, invalidField, notFound } from "../http/errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
 import { Id, text, UserId } from "../http/schemas.ts";
 import {
@@ -145,6 +145,6 @@ export const identityRoutes: FastifyPluginAsyncTypebox = async (app) => {
 /** The query, if it says which identity is meant. */
 function precise<T extends { provider_id?: string; username?: string }>(query: T): T {
   if (query.provider_id === undefined && query.username === undefined)
-    throw badField("/provider_id", "Expected this, or /username");
+    throw invalidField("/provider_id", "Expected this, or /username");
   return query;
 }

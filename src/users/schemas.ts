@@ -1,9 +1,9 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Email, Id, Nullable, OneOf, PersonName, PhoneNumber, Time } from "../http/schemas.ts";
+import { Email, Id, Nullable, PersonName, PhoneNumber, StringEnum, Time } from "../http/schemas.ts";
 import { roles } from "./queries.ts";
 
-export const Role = OneOf(roles, { title: "Role" });
+export const Role = StringEnum(roles, { title: "Role" });
 
 export const User = Type.Object(
   {
@@ -51,7 +51,7 @@ export const UserPatch = Type.Partial(UserReplacement, {
 });
 export type UserPatch = Static<typeof UserPatch>;
 
-export const IdentityProvider = OneOf(["telegram"], { title: "IdentityProvider" });
+export const IdentityProvider = StringEnum(["telegram"], { title: "IdentityProvider" });
 export type Provider = Static<typeof IdentityProvider>;
 
 export const Identity = Type.Object(
@@ -68,6 +68,6 @@ export const Identity = Type.Object(
 export type Identity = Static<typeof Identity>;
 
 export const IdentityCheck = Type.Object(
-  { status: OneOf(["registered", "not_registered"], { title: "IdentityStatus" }) },
+  { status: StringEnum(["registered", "not_registered"], { title: "IdentityStatus" }) },
   { title: "IdentityCheck" },
 );

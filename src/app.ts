@@ -53,8 +53,8 @@ import { healthRoutes } from "./observability/health.ts";
 import { countAnswer, metricsRoute } from "./observability/metrics.ts";
 import { documentPages } from "./openapi/docs-pages.ts";
 import { describeApi } from "./openapi/document.ts";
-import { openLive } from "./order-feed/feed.ts";
-import { eventRoutes } from "./order-feed/routes.ts";
+import { createOrderFeed } from "./order-feed/feed.ts";
+import { orderFeedRoutes } from "./order-feed/routes.ts";
 import { customerOrderRoutes } from "./orders/customer-routes.ts";
 import { orderRoutes } from "./orders/routes.ts";
 import { paymentRoutes } from "./payments/routes.ts";
@@ -144,8 +144,8 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   app.addHook("onClose", async () => store?.close());
   const prefix = settings.apiPrefix;
   await app.register(rootRoute);
-  const live = openLive(sql, log);
-  await app.register(metricsRoute, { counter, menu, redis, live });
+  const feed = createOrderFeed(sql, log);
+  await app.register(metricsRoute, { counter, menu, redis, feed });
   await app.register(healthRoutes, { prefix, redis });
   await app.register(authRoutes, { prefix, withGuessLimit });
   await app.register(signUpRoutes, { prefix, withGuessLimit });
@@ -166,7 +166,7 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   await app.register(refundRoutes, { prefix });
   await app.register(paymentRoutes, { prefix });
   await app.register(notificationRoutes, { prefix });
-  await app.register(eventRoutes, { prefix, live });
+  await app.register(orderFeedRoutes, { prefix, feed });
   await app.register(staffPageRoutes);
   return app;
 }

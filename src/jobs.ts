@@ -6,7 +6,7 @@ import { openMailer } from "./auth/mail.ts";
 import { openImageStore } from "./catalog/images.ts";
 import type { CompleteSettings } from "./config.ts";
 import type { Pool } from "./db/pool.ts";
-import { sinkNames, startRelay } from "./events/outbox-publisher.ts";
+import { sinkNames, startOutboxPublisher } from "./events/outbox-publisher.ts";
 import { deleteOldEvents } from "./events/queries.ts";
 import { openNotifier } from "./notifications/send.ts";
 import { startSettling } from "./refunds/reconciler.ts";
@@ -61,10 +61,10 @@ export async function startWorker(settings: CompleteSettings, sql: Pool, log: Lo
   );
   await runner.addJob("clean_up", {}, { jobKey: "clean_up" });
   const settling = startSettling(sql, settings, log);
-  const relay = startRelay(sql, settings, log);
+  const publisher = startOutboxPublisher(sql, settings, log);
   return {
     stop: async () => {
-      await Promise.all([runner.stop(), settling.stop(), relay.stop()]);
+      await Promise.all([runner.stop(), settling.stop(), publisher.stop()]);
       await notifier.close();
       images?.close();
       mailer.close();

@@ -13,7 +13,7 @@ test("a sink that was closed while its events were still being read is sent noth
     name: "slow",
     publish: async (events) => {
       calls.push(`publish ${events.length}`);
-      return { mark: null };
+      return { cursor: null };
     },
     close: async () => void calls.push("close"),
   };
@@ -57,5 +57,5 @@ test("a sink that is down isn't said to be back by an instance that no longer le
   leading = false;
   await eventually(() => asked > 0);
   await delivery.stop();
-  expect(lines).toEqual(["a sink is down; its events wait"]);
+  expect(lines).toEqual(["Sink is down; its events wait"]);
 });

@@ -5,10 +5,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
-import { startRelay } from "../src/events/outbox-publisher.ts";
+import { startOutboxPublisher } from "../src/events/outbox-publisher.ts";
 import { insertEvent } from "../src/events/queries.ts";
 import { openDrain } from "../src/http/graceful-shutdown.ts";
-import { openLive } from "../src/order-feed/feed.ts";
+import { createOrderFeed } from "../src/order-feed/feed.ts";
 import { makeProduct } from "./factories.ts";
 import { eventually, expectProblem, openShop, type TestShop, testShop } from "./harness.ts";
 import { type EventStream, openStream } from "./sse.ts";
@@ -17,7 +17,7 @@ import { signTestToken } from "./tokens.ts";
 const shop = testShop({ env: { CORS_ORIGINS: "https://shop.example" } });
 /** Another instance on the same database. */
 let second: Awaited<ReturnType<typeof openShop>>;
-let relay: ReturnType<typeof startRelay>;
+let relay: ReturnType<typeof startOutboxPublisher>;
 const urls: string[] = [];
 beforeAll(async () => {
   second = await openShop({ databaseUrl: shop.databaseUrl });
@@ -31,7 +31,7 @@ afterAll(async () => {
 
 const openRelay = () => {
   const settings = { databaseUrl: shop.databaseUrl, redisUrl: undefined, kafkaBrokers: [] };
-  return startRelay(shop.sql, settings, pino({ level: "silent" }));
+  return startOutboxPublisher(shop.sql, settings, pino({ level: "silent" }));
 };
 
 async function listen({ app }: TestShop) {
@@ -370,12 +370,12 @@ test("a slow reader is cut, and the others get everything", async () => {
 });
 
 test("a client that goes away, even at once, is forgotten", async () => {
-  const live = openLive(shop.sql, shop.app.log);
+  const live = createOrderFeed(shop.sql, shop.app.log);
   const server = createServer(async (_request, response) => {
     // As a guard takes it.
     await sleep(5);
     const what = { orderId: uuidv7(), expiresAt: Number.POSITIVE_INFINITY, lastEventId: undefined, response };
-    const frames = await live.follow({ ...what, snapshot: async () => ({ status: "waiting" }) });
+    const frames = await live.subscribe({ ...what, snapshot: async () => ({ status: "waiting" }) });
     frames.pipe(response);
   }).listen(0, "127.0.0.1");
   await once(server, "listening");

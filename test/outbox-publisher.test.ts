@@ -3,17 +3,17 @@ import { pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
 import { afterEach, expect, test } from "vitest";
 import { openPool, type Pool } from "../src/db/pool.ts";
-import { startRelay } from "../src/events/outbox-publisher.ts";
+import { startOutboxPublisher } from "../src/events/outbox-publisher.ts";
 import { deleteOldEvents, insertEvent } from "../src/events/queries.ts";
 import { cloneDatabase, eventually, testShop } from "./harness.ts";
 import { type Instance, startInstance } from "./instance.ts";
 
 const shop = testShop();
 
-let relays: ReturnType<typeof startRelay>[] = [];
+let relays: ReturnType<typeof startOutboxPublisher>[] = [];
 const relay = () => {
   const settings = { databaseUrl: shop.databaseUrl, redisUrl: undefined, kafkaBrokers: [] };
-  relays.push(startRelay(shop.sql, settings, pino({ level: "silent" })));
+  relays.push(startOutboxPublisher(shop.sql, settings, pino({ level: "silent" })));
 };
 afterEach(async () => {
   await Promise.all(relays.map((one) => one.stop()));
@@ -138,7 +138,7 @@ test("the leader is killed in the middle of the writes, then stands still: anoth
       PAYMENT_SERVICE_URL: `${shop.provider.url}/payments`,
       NOTIFICATION_SERVICE_URL: `${shop.provider.url}/notifications`,
     });
-  const leads = ({ output }: Instance) => output().includes("this instance relays the events");
+  const leads = ({ output }: Instance) => output().includes("This process publishes the events");
   const instances = await Promise.all([start(), start()]);
   try {
     let written = 0;

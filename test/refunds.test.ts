@@ -1,7 +1,7 @@
 import { pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
 import { afterEach, describe, expect, test } from "vitest";
-import { OrderEvent } from "../src/events/schemas.ts";
+import { OrderEvent } from "../src/order-feed/schemas.ts";
 import { startSettling } from "../src/refunds/reconciler.ts";
 import { makeProduct } from "./factories.ts";
 import { eventually, expectProblem, testShop } from "./harness.ts";

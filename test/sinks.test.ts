@@ -4,7 +4,7 @@ import { Redis } from "ioredis";
 import { pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { startRelay } from "../src/events/outbox-publisher.ts";
+import { startOutboxPublisher } from "../src/events/outbox-publisher.ts";
 import { insertEvent } from "../src/events/queries.ts";
 import type { Event } from "../src/events/schemas.ts";
 import { freePort } from "./free-port.ts";
@@ -15,10 +15,10 @@ import { noRedis } from "./redis-server.ts";
 
 const shop = testShop();
 
-let relay: ReturnType<typeof startRelay> | undefined;
+let relay: ReturnType<typeof startOutboxPublisher> | undefined;
 const start = (sinks: { redisUrl?: string; kafkaBrokers?: string[] }) => {
   const settings = { databaseUrl: shop.databaseUrl, redisUrl: undefined, kafkaBrokers: [], ...sinks };
-  relay = startRelay(shop.sql, settings, pino({ level: "silent" }));
+  relay = startOutboxPublisher(shop.sql, settings, pino({ level: "silent" }));
 };
 const stop = async () => {
   await relay?.stop();

@@ -1,123 +1,117 @@
-// The relay: gives each committed event its seq, and has the sinks send it on.
+// The outbox publisher: assigns seq to committed events and wakes the sinks.
 //
-// Why followers of seq miss nothing and see nothing out of order, whenever transactions commit:
+// Why a reader of seq misses no event and sees no event out of order:
 //
-//  - An event gets its seq when it is committed already, by a statement that sees it. A transaction that takes a minute
-//    is invisible until its commit and is stamped after it, with a seq larger than all that followers may have read:
-//    none can have passed it by. One that is rolled back is never seen and never stamped.
-//  - seq counts a row up in the transaction of the stamping. Both commit or neither: no gap, no repeat. The stampings
-//    come one after the other, and each becomes visible as a whole: whoever reads n reads everything up to n.
-//  - The changes of one subject come in their order. Each is made under the lock of the subject's row, so of two the
-//    second is written when the first has committed: whoever sees it sees the first too, and the first has the smaller
-//    written_no. So either both are in one batch, which is ordered by written_no, or the first is in an earlier one.
+//  - An event gets its seq after its commit, by a statement that sees it. A transaction of a minute is invisible until it
+//    commits, and then gets a seq above all that readers have read. A rolled back event never gets one.
+//  - seq increments a row in the same transaction. Both commit or neither: no gap, no repeat. Each batch becomes visible
+//    as a whole.
+//  - Changes of one subject are made under the lock of its row. So the second event is written after the first has
+//    committed, and a batch is ordered by written_no.
 //
-// One stamps at a time: whoever holds an advisory lock of its session. Each stamping asks for it in its own transaction,
-// on the one connection of its pool, so nobody can stamp without it: a connection that was lost takes its lock with it,
-// and its transactions fail. The statement that stamps comes after the one that asks, and so sees all that the one who
-// had the lock before has committed.
+// One process assigns at a time: the holder of a session advisory lock. Each batch asks for the lock in its own
+// transaction, on the pool's single connection. A lost connection loses the lock and fails the transaction.
 //
-// It looks for events; they don't call it. A NOTIFY in the transaction of a change would: but PostgreSQL lets those commit
-// one after the other, each with its own write to the disk, and placing orders would be as slow as that (measured: 1,000
-// commits a second instead of 6,800). Followers are told by one NOTIFY for each batch, from here.
+// The publisher polls. A NOTIFY in each writing transaction would serialize the commits. Readers get one NOTIFY a batch.
 //
-// When the leader dies, its connection closes and the lock is free at once. When its host vanishes, or its process
-// stands still, PostgreSQL ends the session after `idleSessionMs` in which the leader, who asks all the time, has not.
-// Another leads within a second after either. One that wakes up late may still send the sinks the batch that it held in
-// its hands: events that they have already, which their ids tell.
+// When the leader dies, PostgreSQL frees the lock with its connection, or after `idleSessionMs` if its host vanished. A
+// leader that wakes up late may send a batch to the sinks again; consumers drop repeats by id.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { CompleteSettings } from "../config.ts";
 import { last, openPool, type Pool } from "../db/pool.ts";
 import { startDelivery } from "./delivery.ts";
 import { openKafkaSink } from "./kafka-sink.ts";
-import { stampEvents, tryLead } from "./queries.ts";
+import { assignSequence, tryAcquireLeadership } from "./queries.ts";
 import { openRedisSink } from "./redis-sink.ts";
 
-/** Events that one transaction stamps: some milliseconds of work, with more in no less time for each. */
+/** Events in one transaction: a few milliseconds of work. */
 const batchSize = 500;
-/** How often the leader looks: one statement that touches an index of what waits. Twice the latency that it adds. */
-const roundMs = 25;
-/** The same after a round with more than so many: a round costs as much as some twenty events, and more share it. */
-const rushRoundMs = 50;
-const rushSize = 5;
-/** The same while nothing has happened for a while: a shop at night should cost next to nothing. */
-const idleRoundMs = 100;
+/** Interval of the leader's polls; half of it is added to an event's latency on average. */
+const pollMs = 25;
+/** The interval after a batch above `busySize`: larger batches cost less for each event. */
+const busyPollMs = 50;
+const busySize = 5;
+/** The interval after `idleAfterMs` without an event. */
+const idlePollMs = 100;
 const idleAfterMs = 10_000;
-/** How often the others try to take over. */
+/** Interval at which the other processes try to lead. */
 const standbyMs = 1_000;
-/** Very many rounds, few seconds. */
+/** Many polls, few seconds. */
 const idleSessionMs = 10_000;
 
-export type RelaySettings = Pick<CompleteSettings, "databaseUrl" | "redisUrl" | "kafkaBrokers">;
+export type PublisherSettings = Pick<CompleteSettings, "databaseUrl" | "redisUrl" | "kafkaBrokers">;
 
-/** The sinks that are configured, by name. */
-export const sinkNames = ({ redisUrl, kafkaBrokers }: Omit<RelaySettings, "databaseUrl">) => [
+/** Returns the names of the configured sinks. */
+export const sinkNames = ({ redisUrl, kafkaBrokers }: Omit<PublisherSettings, "databaseUrl">) => [
   ...(redisUrl ? ["redis"] : []),
   ...(kafkaBrokers.length > 0 ? ["kafka"] : []),
 ];
 
-/** Relays until it is stopped, or waits to take over from the one who does. */
-export function startRelay(sql: Pool, settings: RelaySettings, log: Logger) {
-  // Planned anew: what was planned before the first event would read all of them, thousands a morning, at each look.
-  const relay = openPool(settings.databaseUrl, { name: "relay", max: 1, idleSessionMs, plan: "anew" });
+/** Publishes until it is stopped, or waits to take over from the leader. */
+export function startOutboxPublisher(sql: Pool, settings: PublisherSettings, log: Logger) {
+  // A plan made before the first event would read the whole table later.
+  const own = openPool(settings.databaseUrl, { name: "relay", max: 1, idleSessionMs, plan: "anew" });
   const stopping = new AbortController();
-  let leads = false;
+  let isLeader = false;
 
   const { redisUrl, kafkaBrokers } = settings;
   const deliveries = [
     ...(redisUrl ? [openRedisSink(redisUrl)] : []),
     ...(kafkaBrokers.length > 0 ? [openKafkaSink(kafkaBrokers)] : []),
-  ].map((sink) => startDelivery(sql, sink, () => leads, log));
+  ].map((sink) => startDelivery(sql, sink, () => isLeader, log));
 
-  /** Stamps a batch if events wait; gives how many, or undefined while another leads. */
-  async function stamp(): Promise<number | undefined> {
-    const { leads, waiting } = await tryLead(relay);
+  /** Assigns a batch if events wait. Returns its size; undefined while another process leads. */
+  async function publishBatch(): Promise<number | undefined> {
+    const { leads, waiting } = await tryAcquireLeadership(own);
     if (!leads) return undefined;
     if (!waiting) return 0;
-    return relay.begin(async (tx) => {
-      if (!(await tryLead(tx)).leads) return undefined;
+    return own.begin(async (tx) => {
+      if (!(await tryAcquireLeadership(tx)).leads) return undefined;
       last(tx);
-      return stampEvents(tx, batchSize);
+      return assignSequence(tx, batchSize);
     });
   }
 
-  async function work() {
-    let lastStamped = performance.now();
+  async function run() {
+    let lastAssigned = performance.now();
     while (!stopping.signal.aborted) {
-      const stamped = await stamp().catch((error) => {
-        log.warn({ err: error }, "stamping events failed; the next round tries again");
+      const assigned = await publishBatch().catch((error) => {
+        log.warn({ err: error }, "Assigning seq failed; retrying");
         return undefined;
       });
-      if (leads !== (stamped !== undefined)) {
-        leads = !leads;
-        log.info(leads ? "this instance relays the events" : "this instance no longer relays the events");
+      if (isLeader !== (assigned !== undefined)) {
+        isLeader = !isLeader;
+        log.info(
+          isLeader ? "This process publishes the events" : "This process no longer publishes the events",
+        );
       }
-      if (stamped) {
-        lastStamped = performance.now();
+      if (assigned) {
+        lastAssigned = performance.now();
         for (const delivery of deliveries) delivery.wake();
       }
-      if (stamped === batchSize) continue;
-      await sleep(pauseMs(stamped, performance.now() - lastStamped), undefined, {
+      if (assigned === batchSize) continue;
+      await sleep(pauseMs(assigned, performance.now() - lastAssigned), undefined, {
         signal: stopping.signal,
       }).catch(() => {});
     }
   }
 
-  /** After a round that stamped so many, or undefined if another leads. */
-  function pauseMs(stamped: number | undefined, quietMs: number) {
-    if (stamped === undefined) return standbyMs;
-    if (stamped > rushSize) return rushRoundMs;
-    return quietMs > idleAfterMs ? idleRoundMs : roundMs;
+  /** Returns the pause after a batch of this size, or after none because another process leads. */
+  function pauseMs(assigned: number | undefined, quietMs: number) {
+    if (assigned === undefined) return standbyMs;
+    if (assigned > busySize) return busyPollMs;
+    return quietMs > idleAfterMs ? idlePollMs : pollMs;
   }
 
-  const working = work();
+  const running = run();
   return {
-    /** Ends after the batches that are under way. */
+    /** Waits for the batches in flight. */
     stop: async () => {
       stopping.abort();
-      await working;
+      await running;
       await Promise.all(deliveries.map((delivery) => delivery.stop()));
-      await relay.end({ timeout: 1 });
+      await own.end({ timeout: 1 });
     },
   };
 }

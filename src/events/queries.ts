@@ -2,7 +2,6 @@ import { v7 as uuidv7 } from "uuid";
 import { newId } from "../db/ids.ts";
 import type { Db } from "../db/pool.ts";
 import type { PageRequest } from "../http/pagination.ts";
-import type { Span } from "../orders/queries.ts";
 import type { Event, EventType } from "./schemas.ts";
 
 interface NewEvent {
@@ -11,15 +10,15 @@ interface NewEvent {
   data: unknown;
 }
 
-/** Writes what happened; in the transaction of the change, so that it is known exactly when the change is true. */
+/** Inserts one event. Runs in the transaction of the change, so that the event exists only if the change does. */
 export async function insertEvent(sql: Db, event: NewEvent) {
-  // Sent as text, here and below: sql.json would send jsonb, which takes it apart.
+  // The column is json and keeps the text as it is; sql.json would send jsonb.
   await sql`
     insert into events (id, type, subject_id, data)
     values (${newId()}, ${event.type}, ${event.subject_id}, ${JSON.stringify(event.data)}::text::json)`;
 }
 
-/** The same for many at once, in one statement. */
+/** Inserts many events in one statement, in the transaction of the change. */
 export async function insertEvents(sql: Db, events: NewEvent[]) {
   const rows = events.map((event) => ({ ...event, id: newId() }));
   await sql`
@@ -29,53 +28,53 @@ export async function insertEvents(sql: Db, events: NewEvent[]) {
       as row (id uuid, type text, subject_id uuid, data json)`;
 }
 
-/** What stamping is locked by, in the two-number form that nothing else here uses. */
-const relayLock = [7, 1] as const;
+/** The advisory lock of the leader, in the two-key form that no other lock of this service uses. */
+const leaderLock = [7, 1] as const;
 
 /**
- * Whether this connection's session has the relay's lock, which it takes if nobody has, and whether events wait. The lock
- * is the session's until it ends, whatever becomes of the transaction; asking again is harmless.
+ * Returns whether this session leads, and whether events wait for a sequence number. Takes the lock if it is free; the
+ * session keeps it until it ends. Safe to call again.
  */
-export async function tryLead(relay: Db): Promise<{ leads: boolean; waiting: boolean }> {
-  const [row] = await relay<[{ leads: boolean; waiting: boolean }]>`
+export async function tryAcquireLeadership(sql: Db): Promise<{ leads: boolean; waiting: boolean }> {
+  const [row] = await sql<[{ leads: boolean; waiting: boolean }]>`
     select
-      pg_try_advisory_lock(${relayLock[0]}::int, ${relayLock[1]}::int) as leads,
-      -- Not exists (...): of events of which many seemed to wait, PostgreSQL would look at one after the other.
+      pg_try_advisory_lock(${leaderLock[0]}::int, ${leaderLock[1]}::int) as leads,
+      -- "exists" would scan the table when PostgreSQL expects many rows without seq; this reads one index entry.
       (select written_no from events where seq is null order by written_no limit 1) is not null as waiting`;
   return row;
 }
 
-/** Stamps the next events, at most `limit`; gives how many. Only for whoever leads: see relay.ts. */
-export async function stampEvents(tx: Db, limit: number): Promise<number> {
-  const [row] = await tx<[{ stamped: number }]>`
+/** Assigns seq to the oldest events without one, at most `limit`. Returns how many. Only the leader may call it. */
+export async function assignSequence(tx: Db, limit: number): Promise<number> {
+  const [row] = await tx<[{ assigned: number }]>`
     with batch as (
       select id, row_number() over (order by written_no) as nth
       from (select id, written_no from events where seq is null order by written_no limit ${limit}) as next
     ),
     size as (
-      select count(*)::int as stamped from batch
+      select count(*)::int as assigned from batch
     ),
     relay as (
-      update event_relay set last_seq = last_seq + stamped
+      update event_relay set last_seq = last_seq + assigned
       from size
-      where stamped > 0
-      returning last_seq - stamped as base
+      where assigned > 0
+      returning last_seq - assigned as base
     ),
-    stamping as (
+    numbering as (
       update events e set seq = base + nth from batch, relay where e.id = batch.id
     )
-    select stamped, case when stamped > 0 then pg_notify('events_stamped', '') end from size`;
-  return row.stamped;
+    select assigned, case when assigned > 0 then pg_notify('events_stamped', '') end from size`;
+  return row.assigned;
 }
 
-/** An event as it goes out. seq as a double, which is exact up to 2^53: a bigint would arrive as text. */
+/** The published columns of an event. seq is a double, exact up to 2^53; a bigint would arrive as text. */
 const eventColumns = (sql: Db) => sql`id, seq::float8 as seq, type, subject_id, created_at, data`;
 
-/** The next stamped events, in order. */
+/** Returns at most `limit` events after `seq`, in order. */
 export const listEventsAfter = (sql: Db, seq: number, limit: number) => sql<Event[]>`
   select ${eventColumns(sql)} from events where seq > ${seq} order by seq limit ${limit}`;
 
-/** One row more than the page holds, newest first; of one subject, or all. */
+/** Returns the events of one subject, or of all, newest first; one row more than the page holds. */
 export const listEvents = (sql: Db, subjectId: string | undefined, page: PageRequest) => sql<Event[]>`
   select ${eventColumns(sql)} from events
   where seq is not null
@@ -84,9 +83,9 @@ export const listEvents = (sql: Db, subjectId: string | undefined, page: PageReq
   order by id desc
   limit ${page.limit + 1}`;
 
-/** How long orders stayed in each status, in seconds, of those that were moved on in a span; null where none was. */
-export async function averageSecondsInStatus(sql: Db, { from, to }: Span) {
-  // By id, which begins with the time and has the index: clocks of instances differ by less than a minute.
+/** Returns the average seconds that orders spent in each status, of the steps between `from` and `to`; null if none. */
+export async function averageSecondsInStatus(sql: Db, { from, to }: { from: string; to: string }) {
+  // The index is on id, which begins with the time. Clocks of instances differ by less than a minute.
   const firstId = uuidv7({ msecs: Date.parse(from) - 60_000, seq: 0, random: new Uint8Array(16) });
   const [row] = await sql<[Record<"waiting" | "preparation" | "ready", number | null>]>`
     with step as (
@@ -106,41 +105,43 @@ export async function averageSecondsInStatus(sql: Db, { from, to }: Span) {
   return row;
 }
 
-/** What the board tells of, or one order's stream; a refund of a charge that never had an order is neither's. */
-const followed = (sql: Db, orderId: string | undefined) => sql`
+/** Selects the events of orders, or of one order. A refund of a charge without an order belongs to neither. */
+const ofOrders = (sql: Db, orderId: string | undefined) => sql`
   (type like 'order.%' or (type = 'payment.refunded' and data ->> 'id' = subject_id::text))
   ${orderId ? sql`and subject_id = ${orderId}` : sql``}`;
 
-/** The next events of one order, or of the board. */
-export const listFollowedAfter = (sql: Db, orderId: string | undefined, seq: number, limit: number) => sql<
+/** Returns at most `limit` events of one order, or of all orders, after `seq`. */
+export const listOrderEventsAfter = (sql: Db, orderId: string | undefined, seq: number, limit: number) => sql<
   Event[]
 >`
   select ${eventColumns(sql)} from events
-  where seq > ${seq} and ${followed(sql, orderId)}
+  where seq > ${seq} and ${ofOrders(sql, orderId)}
   order by seq limit ${limit}`;
 
-/** Whether this is the seq of an event that the stream of the order, or the board, has told of, and that is kept. */
-export async function isFollowed(sql: Db, orderId: string | undefined, seq: number): Promise<boolean> {
-  const found = await sql`select from events where seq = ${seq} and ${followed(sql, orderId)}`;
+/** Returns whether `seq` is a stored event of the order, or of any order. */
+export async function isOrderEvent(sql: Db, orderId: string | undefined, seq: number): Promise<boolean> {
+  const found = await sql`select from events where seq = ${seq} and ${ofOrders(sql, orderId)}`;
   return found.count > 0;
 }
 
-/** The seq of the newest stamped event; 0 before the first. */
+/** Returns the highest seq that was assigned; 0 before the first. */
 export async function findLastSeq(sql: Db): Promise<number> {
   const [row] = await sql<[{ last_seq: number }]>`select last_seq::float8 as last_seq from event_relay`;
   return row.last_seq;
 }
 
-/** Those that have happened, and have no seq yet. */
-export const listUnstamped = (sql: Db) => sql<Pick<Event, "id" | "subject_id">[]>`
+/** Returns the committed events without a seq. */
+export const listUnsequenced = (sql: Db) => sql<Pick<Event, "id" | "subject_id">[]>`
   select id, subject_id from events where seq is null`;
 
 export interface SinkState {
+  /** The seq of the last event that the sink has. */
   position: number;
+  /** The end of the sink as the sink itself names it, such as a stream's last id. */
   mark: string | null;
 }
 
-/** How far a sink has come; a new one begins with the first event that is kept. */
+/** Returns how far a sink is. Inserts a new sink at the first stored event. */
 export async function findSinkState(sql: Db, name: string): Promise<SinkState> {
   const [state] = await sql<SinkState[]>`
     select position::float8 as position, mark from event_sinks where name = ${name}`;
@@ -149,34 +150,34 @@ export async function findSinkState(sql: Db, name: string): Promise<SinkState> {
   return { position: 0, mark: null };
 }
 
-/** Moves a sink's position on, or back; not if another has moved it meanwhile. */
+/** Moves a sink forward or back, unless another process has moved it since `from` was read. */
 export async function moveSink(sql: Db, name: string, from: SinkState, to: SinkState) {
   await sql`
     update event_sinks set position = ${to.position}, mark = ${to.mark}, updated_at = now()
     where name = ${name} and position = ${from.position}`;
 }
 
-/** The seq of an event, if it is stamped and kept. */
+/** Returns the seq of a stored event, if it has one. */
 export async function findSeq(sql: Db, eventId: string): Promise<number | undefined> {
   const [event] = await sql<{ seq: number }[]>`
     select seq::float8 as seq from events where id = ${eventId} and seq is not null`;
   return event?.seq;
 }
 
-/** Records that a sink will never take an event, once. */
-export async function insertRefusal(sql: Db, sink: string, event: Event, error: string) {
+/** Records once that a sink rejected an event for good. */
+export async function insertDeadLetter(sql: Db, sink: string, event: Event, error: string) {
   await sql`
     insert into event_refusals (sink, event_id, seq, error)
     values (${sink}, ${event.id}, ${event.seq}, ${error})
     on conflict (sink, event_id) do nothing`;
 }
 
-/** Days for which events are kept. */
-const keptDays = 30;
+/** Days for which events are stored. */
+const retentionDays = 30;
 
 /**
- * Deletes the first of the old events that each of `sinks` has, at most `limit`; gives how many. It looks at no more
- * than the first `limit` of all: seq and created_at rise together, but for the length of a transaction.
+ * Deletes old events that each of `sinks` has. Returns how many. Looks at the first `limit` events only: seq and
+ * created_at rise together, apart from the length of a transaction.
  */
 export async function deleteOldEvents(sql: Db, sinks: string[], limit: number): Promise<number> {
   const { count } = await sql`
@@ -193,6 +194,6 @@ export async function deleteOldEvents(sql: Db, sinks: string[], limit: number): 
       limit ${limit}
     )
     delete from events
-    where id in (select id from first where created_at < now() - ${keptDays} * interval '1 day')`;
+    where id in (select id from first where created_at < now() - ${retentionDays} * interval '1 day')`;
   return count;
 }

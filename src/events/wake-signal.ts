@@ -1,22 +1,22 @@
-/** A sleep that can be cut short; a ring that comes while nobody sleeps is heard by the next who would. */
-export function createBell() {
-  let rung = false;
-  let hear = () => {};
+/** Returns a sleep that `notify` cuts short. A notify without a sleeper ends the next sleep at once. */
+export function createWakeSignal() {
+  let notified = false;
+  let wake = () => {};
   return {
-    ring() {
-      rung = true;
-      hear();
+    notify() {
+      notified = true;
+      wake();
     },
     async wait(ms: number) {
-      if (!rung)
+      if (!notified)
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, ms);
-          hear = () => {
+          wake = () => {
             clearTimeout(timer);
             resolve();
           };
         });
-      rung = false;
+      notified = false;
     },
   };
 }

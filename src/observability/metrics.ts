@@ -7,7 +7,7 @@ import type { Menu } from "../catalog/menu-cache.ts";
 import type { Counter as CheckoutCounter } from "../checkout/place.ts";
 import type { Pool } from "../db/pool.ts";
 import { bypassLoadShedding } from "../http/load-shedding.ts";
-import type { Live } from "../order-feed/feed.ts";
+import type { OrderFeed } from "../order-feed/feed.ts";
 
 collectDefaultMetrics();
 // Gauges by a counter's name; the same figures by kind stay.
@@ -152,8 +152,8 @@ export const metricsRoute: FastifyPluginAsyncTypebox<{
   counter: CheckoutCounter;
   menu: Menu;
   redis: Redis | undefined;
-  live: Live;
-}> = async (app, { counter, menu, redis, live }) => {
+  feed: OrderFeed;
+}> = async (app, { counter, menu, redis, feed }) => {
   app.get(
     "/metrics",
     {
@@ -173,7 +173,7 @@ export const metricsRoute: FastifyPluginAsyncTypebox<{
       menuViews.inc(menu.counts.views);
       menuReloads.reset();
       menuReloads.inc(menu.counts.reloads);
-      for (const [kind, count] of Object.entries(live.count())) sseStreams.set({ kind }, count);
+      for (const [kind, count] of Object.entries(feed.count())) sseStreams.set({ kind }, count);
       // It begins as 0, which would be one that is down.
       if (redis) redisUp.set(redis.status === "ready" ? 1 : 0);
       else redisUp.remove();

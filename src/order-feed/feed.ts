@@ -1,53 +1,52 @@
-// Orders as they are seen live: what is stamped goes to every stream of this instance that follows it.
+// Live orders: each sequenced event goes to every stream of this instance that subscribes to it.
 //
-// LISTEN only wakes; what is sent is read from the table, once for all streams. Nothing is lost between a snapshot and
-// what follows it: a stream collects events from before its snapshot is read, and an event whose change is not in the
-// snapshot is stamped, and so dispatched, after that. Which events are in the snapshot is read with it, in one view of
-// the database, stamped or not; those are not told again.
+// LISTEN only wakes the dispatcher; the table is the truth, and one read serves all streams. No event is lost between a
+// snapshot and its successors: a stream collects events before its snapshot is read. The snapshot's transaction also
+// reads which events it contains, sequenced or not; the stream skips those.
 import type { ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import type { FastifyBaseLogger } from "fastify";
 import type { Db, Pool } from "../db/pool.ts";
 import {
   findLastSeq,
-  isFollowed,
+  isOrderEvent,
   listEventsAfter,
-  listFollowedAfter,
-  listUnstamped,
+  listOrderEventsAfter,
+  listUnsequenced,
 } from "../events/queries.ts";
 import type { Event } from "../events/schemas.ts";
-import { createBell } from "../events/wake-signal.ts";
+import { createWakeSignal } from "../events/wake-signal.ts";
 import { next, type Status } from "../orders/status.ts";
 
-/** Between comments, by which proxies and clients see that a quiet stream is alive. */
+/** Interval of comments, by which proxies and clients see that a quiet stream is alive. */
 const heartbeatMs = 15_000;
-/** How often expiry and heartbeats are looked at. */
+/** Interval of the checks of expiry and heartbeats. */
 const tickMs = 1_000;
-/** In case that a notice was lost. One read for the whole instance, and none while nobody follows. */
-const roundMs = 5_000;
-/** Events that are read at once. */
+/** Interval of reads without a notice, in case one was lost. One read serves all streams. */
+const pollMs = 5_000;
+/** Events in one read. */
 const pageSize = 200;
-/** Characters that wait in a stream for its reader; when they are more he is told from the table, at his pace. */
-const maxWaiting = 256 * 1024;
-/** A reader who takes nothing for so long though something waits is cut; he may come back with his Last-Event-ID. */
+/** Characters that may wait in a stream. Beyond, a slow client is served from the table. */
+const maxQueuedLength = 256 * 1024;
+/** A client that reads nothing for this long is disconnected; it may return with its Last-Event-ID. */
 const stallMs = 5_000;
-/** For a reader to take the last that was sent; then the connection is cut. */
-const farewellMs = 2_000;
-/** Told to clients: how long to wait before they come back. */
+/** Time for a client to read the last frames before its connection is cut. */
+const closeGraceMs = 2_000;
+/** The reconnection time sent to clients. */
 const retryMs = 2_000;
 
-export interface Follow {
-  /** An order's stream; undefined is the board. */
+export interface SubscribeOptions {
+  /** One order's stream; undefined: the board. */
   orderId: string | undefined;
-  /** When the follower's token expires, in milliseconds since 1970. */
+  /** When the token expires, in milliseconds since 1970. */
   expiresAt: number;
-  /** Whether the follower still may, asked as often as a quiet stream is shown to be alive; without it he always may. */
-  mayFollow?: () => Promise<boolean>;
-  /** The header that a client sends who comes back. */
+  /** Returns whether the user still has access; asked every `heartbeatMs`. Without it access lasts until expiry. */
+  mayContinue?: () => Promise<boolean>;
+  /** The Last-Event-ID header. */
   lastEventId: string | undefined;
-  /** Reads what a stream begins with. */
+  /** Reads the first event of a stream. */
   snapshot: (tx: Db) => Promise<unknown>;
-  /** What the stream is written to: it is destroyed to cut a reader, and its end is the stream's. */
+  /** The response that carries the stream; destroyed to disconnect a client. */
   response: ServerResponse;
 }
 
@@ -57,21 +56,21 @@ interface Frame {
 }
 
 interface Stream {
-  offer: (frame: Frame) => void;
-  /** Looks after it, each second. */
+  enqueue: (frame: Frame) => void;
+  /** Checks expiry, stalls and heartbeats. */
   tick: (now: number) => void;
   end: () => void;
 }
 
-export type Live = ReturnType<typeof openLive>;
+export type OrderFeed = ReturnType<typeof createOrderFeed>;
 
-/** Follows the table as soon as somebody follows it, until it is closed. */
-export function openLive(sql: Pool, log: FastifyBaseLogger) {
+/** Returns the feed. It reads the table while a stream is open, until it is closed. */
+export function createOrderFeed(sql: Pool, log: FastifyBaseLogger) {
   const board = new Set<Stream>();
   const byOrder = new Map<string, Set<Stream>>();
   const all = new Set<Stream>();
-  const bell = createBell();
-  /** The seq up to which all has been dispatched; unknown while nobody follows. */
+  const wakeSignal = createWakeSignal();
+  /** The seq up to which all events were dispatched; undefined without a stream. */
   let position: number | undefined;
   let started = false;
   let closed = false;
@@ -80,15 +79,15 @@ export function openLive(sql: Pool, log: FastifyBaseLogger) {
   function start() {
     if (started || closed) return;
     started = true;
-    // The driver goes on trying by itself, and each time that it listens again what was missed is read.
-    sql.listen("events_stamped", bell.ring, bell.ring).catch(() => {});
+    // The driver reconnects by itself and calls back, and each call reads what was missed.
+    sql.listen("events_stamped", wakeSignal.notify, wakeSignal.notify).catch(() => {});
     ticking = setInterval(tick, tickMs);
     void dispatchAll();
   }
 
   async function dispatchAll() {
     while (!closed) {
-      await bell.wait(roundMs);
+      await wakeSignal.wait(pollMs);
       if (all.size === 0) position = undefined;
       try {
         for (let more = true; more && position !== undefined; ) {
@@ -100,16 +99,16 @@ export function openLive(sql: Pool, log: FastifyBaseLogger) {
           more = events.length === pageSize;
         }
       } catch (error) {
-        if (!closed) log.warn({ err: error }, "reading events failed; the next round tries again");
+        if (!closed) log.warn({ err: error }, "Reading events failed; retrying");
       }
     }
   }
 
   function dispatch(event: Event) {
-    if (!isOfOrder(event)) return;
+    if (!belongsToOrder(event)) return;
     const frame = toFrame(event);
-    for (const stream of board) stream.offer(frame);
-    for (const stream of byOrder.get(event.subject_id) ?? []) stream.offer(frame);
+    for (const stream of board) stream.enqueue(frame);
+    for (const stream of byOrder.get(event.subject_id) ?? []) stream.enqueue(frame);
   }
 
   function tick() {
@@ -117,109 +116,110 @@ export function openLive(sql: Pool, log: FastifyBaseLogger) {
     for (const stream of all) stream.tick(now);
   }
 
-  function subscribe(stream: Stream, orderId: string | undefined) {
-    const followers = orderId === undefined ? board : (byOrder.get(orderId) ?? new Set());
-    if (orderId !== undefined) byOrder.set(orderId, followers);
-    followers.add(stream);
+  /** Adds a stream. Returns the function that removes it. */
+  function addStream(stream: Stream, orderId: string | undefined) {
+    const subscribers = orderId === undefined ? board : (byOrder.get(orderId) ?? new Set());
+    if (orderId !== undefined) byOrder.set(orderId, subscribers);
+    subscribers.add(stream);
     all.add(stream);
     return () => {
       all.delete(stream);
-      followers.delete(stream);
-      if (orderId !== undefined && followers.size === 0) byOrder.delete(orderId);
+      subscribers.delete(stream);
+      if (orderId !== undefined && subscribers.size === 0 && byOrder.get(orderId) === subscribers)
+        byOrder.delete(orderId);
     };
   }
 
-  /** Opens a stream; throws what the database does. */
-  async function follow(who: Follow): Promise<Readable> {
-    const { orderId, expiresAt, mayFollow, lastEventId, snapshot, response } = who;
+  /** Opens a stream. Throws the database's error if the snapshot can't be read. */
+  async function subscribe(options: SubscribeOptions): Promise<Readable> {
+    const { orderId, expiresAt, mayContinue, lastEventId, snapshot, response } = options;
     start();
     const queue: Frame[] = [];
-    const wake = createBell();
-    let waiting = 0;
-    /** More came than may wait: the rest is in the table. */
-    let overflown = false;
-    let lastSent = Date.now();
-    /** When the reader last asked for more. */
-    let lastTaken = Date.now();
-    let lastAllowed = Date.now();
+    const queueSignal = createWakeSignal();
+    let queuedLength = 0;
+    /** The queue overflowed: the rest is read from the table. */
+    let overflowed = false;
+    let lastSentAt = Date.now();
+    let lastReadAt = Date.now();
+    let lastCheckedAt = Date.now();
     let ended = closed;
-    /** Nothing will follow: the order is finished. */
+    /** The order is finished: no further event comes. */
     let finished = false;
-    /** The seq up to which it has all. */
-    let sent = 0;
+    /** The seq up to which the client has all events. */
+    let sentSeq = 0;
     let inSnapshot = new Set<string>();
 
     const stream: Stream = {
-      offer(frame) {
-        if (overflown) return;
-        waiting += frame.text.length;
+      enqueue(frame) {
+        if (overflowed) return;
+        queuedLength += frame.text.length;
         queue.push(frame);
-        if (waiting > maxWaiting) {
-          overflown = true;
-          queue.length = waiting = 0;
+        if (queuedLength > maxQueuedLength) {
+          overflowed = true;
+          queue.length = queuedLength = 0;
         }
-        wake.ring();
+        queueSignal.notify();
       },
       tick(now) {
-        if (mayFollow && now - lastAllowed >= heartbeatMs) {
-          lastAllowed = now;
-          // While the database is away nobody knows; the token ends in any case.
-          mayFollow().then(
+        if (mayContinue && now - lastCheckedAt >= heartbeatMs) {
+          lastCheckedAt = now;
+          // While the database is down the stream goes on; the token expires in any case.
+          mayContinue().then(
             (may) => may || stream.end(),
             () => {},
           );
         }
         if (now >= expiresAt) stream.end();
-        else if ((queue.length > 0 || overflown) && now - lastTaken >= stallMs) response.destroy();
-        else if (now - lastSent >= heartbeatMs) stream.offer({ text: ": alive\n\n" });
+        else if ((queue.length > 0 || overflowed) && now - lastReadAt >= stallMs) response.destroy();
+        else if (now - lastSentAt >= heartbeatMs) stream.enqueue({ text: ": alive\n\n" });
       },
       end() {
         if (ended) return;
         ended = true;
-        wake.ring();
-        setTimeout(() => response.destroy(), farewellMs).unref();
+        queueSignal.notify();
+        setTimeout(() => response.destroy(), closeGraceMs).unref();
       },
     };
-    const unsubscribe = subscribe(stream, orderId);
-    // Not the stream's own close: that waits for what waits here.
+    const removeStream = addStream(stream, orderId);
     const leave = () => {
-      unsubscribe();
+      removeStream();
       ended = true;
-      wake.ring();
+      queueSignal.notify();
     };
+    // The readable's own close would wait for the frames in the queue.
     response.once("close", leave);
     if (response.destroyed) leave();
 
     async function* frames() {
       yield send(first ?? `: welcome back\nretry: ${retryMs}\n\n`);
-      if (!first) yield* missed();
+      if (!first) yield* missedEvents();
       while (!finished) {
-        lastTaken = Date.now();
+        lastReadAt = Date.now();
         const frame = queue.shift();
         if (frame) {
-          waiting -= frame.text.length;
+          queuedLength -= frame.text.length;
           if (!frame.event) yield send(frame.text);
           else if (isNew(frame.event)) {
-            finished = ends(frame.event.data);
+            finished = isFinished(frame.event.data);
             yield send(frame.text);
           }
         } else if (ended) return;
-        else if (overflown) {
-          overflown = false;
-          yield* missed();
-        } else await wake.wait(heartbeatMs);
+        else if (overflowed) {
+          overflowed = false;
+          yield* missedEvents();
+        } else await queueSignal.wait(heartbeatMs);
       }
     }
 
-    /** What is in the table and wasn't sent. What is stamped after the last look is offered. */
-    async function* missed() {
+    /** Yields the events in the table that were not sent. Later events arrive in the queue. */
+    async function* missedEvents() {
       for (let more = true; more && !ended; ) {
-        lastTaken = Date.now();
-        const events = await listFollowedAfter(sql, orderId, sent, pageSize);
+        lastReadAt = Date.now();
+        const events = await listOrderEventsAfter(sql, orderId, sentSeq, pageSize);
         for (const event of events) {
-          lastTaken = Date.now();
+          lastReadAt = Date.now();
           if (!isNew(event)) continue;
-          finished ||= ends(event.data);
+          finished ||= isFinished(event.data);
           yield send(toFrame(event).text);
         }
         more = events.length === pageSize;
@@ -227,36 +227,37 @@ export function openLive(sql: Pool, log: FastifyBaseLogger) {
     }
 
     function send(text: string) {
-      lastSent = Date.now();
+      lastSentAt = Date.now();
       return text;
     }
 
     function isNew({ seq, id }: Event): boolean {
-      if (seq <= sent) return false;
-      sent = seq;
+      if (seq <= sentSeq) return false;
+      sentSeq = seq;
       return !inSnapshot.delete(id);
     }
 
-    const ends = (order: unknown) =>
+    const isFinished = (order: unknown) =>
       orderId !== undefined && next[(order as { status: Status }).status] === null;
 
     let first: string | undefined;
     try {
       const from = await findLastSeq(sql);
-      // Unless another who opened meanwhile was first: what he has been sent from there on is not skipped for him.
+      // Another stream may have set the position meanwhile; its next events are not skipped.
       position ??= from;
-      const [body, lastSeq, unstamped] = await sql.begin("isolation level repeatable read read only", (tx) =>
-        Promise.all([snapshot(tx), findLastSeq(tx), listUnstamped(tx)]),
+      const [body, lastSeq, unsequenced] = await sql.begin(
+        "isolation level repeatable read read only",
+        (tx) => Promise.all([snapshot(tx), findLastSeq(tx), listUnsequenced(tx)]),
       );
       const seq = /^\d{1,15}$/.test(lastEventId ?? "") ? Number(lastEventId) : undefined;
-      if (seq !== undefined && (await isFollowed(sql, orderId, seq))) {
-        sent = seq;
-        // Else its last event is still to come.
-        finished = ends(body) && !unstamped.some(({ subject_id }) => subject_id === orderId);
+      if (seq !== undefined && (await isOrderEvent(sql, orderId, seq))) {
+        sentSeq = seq;
+        // With an event of the order still without seq, its last event is yet to come.
+        finished = isFinished(body) && !unsequenced.some(({ subject_id }) => subject_id === orderId);
       } else {
-        sent = lastSeq;
-        inSnapshot = new Set(unstamped.map(({ id }) => id));
-        finished = ends(body);
+        sentSeq = lastSeq;
+        inSnapshot = new Set(unsequenced.map(({ id }) => id));
+        finished = isFinished(body);
         first = `event: snapshot\nretry: ${retryMs}\ndata: ${JSON.stringify(body)}\n\n`;
       }
     } catch (error) {
@@ -267,21 +268,21 @@ export function openLive(sql: Pool, log: FastifyBaseLogger) {
   }
 
   return {
-    follow,
-    /** Streams open on this instance. */
+    subscribe,
+    /** Returns the number of open streams of this instance. */
     count: () => ({ board: board.size, order: all.size - board.size }),
-    /** Ends every stream, so that the connections can be closed. */
+    /** Ends every stream, so that the server can close its connections. */
     async close() {
       closed = true;
       clearInterval(ticking);
       for (const stream of all) stream.end();
-      bell.ring();
+      wakeSignal.notify();
     },
   };
 }
 
-/** order.*, and the refund of an order; a charge that never had one is refunded under its own id. */
-const isOfOrder = ({ type, subject_id, data }: Event) =>
+/** Returns whether an event is about an order. A charge without an order is refunded under its own id. */
+const belongsToOrder = ({ type, subject_id, data }: Event) =>
   type.startsWith("order.") || (type === "payment.refunded" && (data as { id?: string }).id === subject_id);
 
 const toFrame = (event: Event): Required<Frame> => ({

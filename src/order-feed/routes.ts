@@ -1,38 +1,39 @@
-// Orders live, as server-sent events: what there is, then each change. Who comes back says what he has seen.
+// Live orders as server-sent events: a snapshot, then each change. A returning client sends its Last-Event-ID.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import type { TSchema } from "@sinclair/typebox";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { isStaff, requireManager, requireStaff, requireUser } from "../auth/guards.ts";
 import { listEvents } from "../events/queries.ts";
-import { Board, Event, OrderEvent } from "../events/schemas.ts";
+import { Event } from "../events/schemas.ts";
 import { notFound } from "../http/errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
 import { Id } from "../http/schemas.ts";
 import { findOrder, listOpenOrders } from "../orders/queries.ts";
 import { Order } from "../orders/schemas.ts";
 import { findRole } from "../users/queries.ts";
-import type { Follow, Live } from "./feed.ts";
+import type { OrderFeed, SubscribeOptions } from "./feed.ts";
+import { Board, OrderEvent } from "./schemas.ts";
 
 const tags = ["orders"];
 
 const headers = Type.Object({
   "last-event-id": Type.Optional(
     Type.String({
-      description: "The id of the last event seen; what was missed comes instead of the snapshot",
+      description: "The id of the last event received; the missed events come instead of the snapshot",
     }),
   ),
 });
 
 const about =
-  "`id` is the event's seq, `data` the event (schema `OrderEvent`). A comment comes every 15 seconds; the stream ends " +
-  "when the token expires, for staff also within 20 seconds of losing the role, and it is cut when it isn't read: come " +
-  "back with the last id in Last-Event-ID.";
+  "`id` is the event's seq, `data` the event (schema `OrderEvent`). A comment comes every 15 seconds. The stream ends " +
+  "when the token expires, and for staff within 20 seconds of losing the role. A client that does not read is " +
+  "disconnected. Reconnect with the last id in Last-Event-ID.";
 
-/** Of a stream that begins with this. */
+/** Returns the response schema of a stream with this snapshot. */
 const responseOf = (snapshot: TSchema) => ({
   200: {
     description: "Events until the stream ends",
-    // The nearest that OpenAPI 3.1 has: text, in which this is written as JSON.
+    // OpenAPI 3.1 has no schema for server-sent events; this is text that contains JSON.
     content: {
       "text/event-stream": {
         schema: Type.String({
@@ -44,9 +45,9 @@ const responseOf = (snapshot: TSchema) => ({
   },
 });
 
-export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live }> = async (app, { live }) => {
-  // Before the server waits for its connections to end, which streams would not.
-  app.addHook("preClose", live.close);
+export const orderFeedRoutes: FastifyPluginAsyncTypebox<{ feed: OrderFeed }> = async (app, { feed }) => {
+  // Open streams would keep the server from closing.
+  app.addHook("preClose", feed.close);
 
   app.get(
     "/orders/:order_id/events",
@@ -57,8 +58,8 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live }> = async (app
       schema: {
         operationId: "followOrder",
         tags,
-        summary: "An order, live, for its owner and for staff",
-        description: `First \`event: snapshot\` with the order, then each change. It ends when the order is finished. ${about}`,
+        summary: "Follow an order, as its owner or as staff",
+        description: `First \`event: snapshot\` with the order, then each change. The stream ends when the order is finished. ${about}`,
         params: Type.Object({ order_id: Id }),
         headers,
         response: responseOf(Order),
@@ -66,11 +67,11 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live }> = async (app
     },
     async (request, reply) => {
       const order = await findOrder(app.sql, request.params.order_id);
-      const mine = order?.customer_id === request.user.id;
-      if (!order || !(mine || (await isStaff(request)))) throw notFound("Order");
+      const isOwner = order?.customer_id === request.user.id;
+      if (!order || !(isOwner || (await isStaff(request)))) throw notFound("Order");
       return stream(request, reply, {
         orderId: order.id,
-        ...(!mine && { mayFollow: () => isStillStaff(request) }),
+        ...(!isOwner && { mayContinue: () => isStillStaff(request) }),
         snapshot: (tx) => findOrder(tx, order.id),
       });
     },
@@ -84,8 +85,8 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live }> = async (app
       schema: {
         operationId: "followOrders",
         tags,
-        summary: "The board: all orders, live",
-        description: `First \`event: snapshot\` with \`{ orders }\`, those not finished, oldest first; then each change. ${about}`,
+        summary: "Follow all orders",
+        description: `First \`event: snapshot\` with \`{ orders }\`, the unfinished orders, oldest first. Then each change. ${about}`,
         headers,
         response: responseOf(Board),
       },
@@ -93,7 +94,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live }> = async (app
     async (request, reply) =>
       stream(request, reply, {
         orderId: undefined,
-        mayFollow: () => isStillStaff(request),
+        mayContinue: () => isStillStaff(request),
         snapshot: async (tx) => ({ orders: await listOpenOrders(tx) }),
       }),
   );
@@ -106,8 +107,8 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live }> = async (app
       schema: {
         operationId: "listEvents",
         tags: ["events"],
-        summary: "What happened, newest first: to one order, user, cart, or all",
-        description: "Events are kept for 30 days.",
+        summary: "List events, newest first, of one subject or of all",
+        description: "Events are stored for 30 days.",
         querystring: Type.Object({
           ...pageQuery,
           subject_id: Type.Optional(Id),
@@ -124,10 +125,10 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live }> = async (app
   async function stream(
     request: FastifyRequest,
     reply: FastifyReply,
-    what: Pick<Follow, "orderId" | "mayFollow" | "snapshot">,
+    options: Pick<SubscribeOptions, "orderId" | "mayContinue" | "snapshot">,
   ) {
-    const frames = await live.follow({
-      ...what,
+    const frames = await feed.subscribe({
+      ...options,
       lastEventId: request.headers["last-event-id"] as string | undefined,
       expiresAt: expiryOf(request),
       response: reply.raw,
@@ -144,7 +145,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<{ live: Live }> = async (app
     return role !== undefined && role !== "customer";
   }
 
-  /** When the token that the guard has verified expires, in milliseconds since 1970. */
+  /** Returns when the verified token expires, in milliseconds since 1970. */
   function expiryOf({ headers: { authorization = "" } }: FastifyRequest): number {
     const token = authorization.slice(authorization.lastIndexOf(" ") + 1);
     return (app.jwt.decode<{ exp: number }>(token)?.exp ?? 0) * 1_000;

@@ -4,7 +4,7 @@ import { Redis } from "ioredis";
 import { pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
 import { openPool } from "../../src/db/pool.ts";
-import { startRelay } from "../../src/events/outbox-publisher.ts";
+import { startOutboxPublisher } from "../../src/events/outbox-publisher.ts";
 import { insertEvent } from "../../src/events/queries.ts";
 import { launchRedis, noRedis } from "../redis-server.ts";
 import { startDatabase } from "./bench-environment.ts";
@@ -40,9 +40,9 @@ async function until(done: () => Promise<boolean>) {
 }
 
 await measure(`written, by ${writers} at once`, write);
-let relay: ReturnType<typeof startRelay> | undefined;
+let relay: ReturnType<typeof startOutboxPublisher> | undefined;
 await measure("stamped, from a backlog", () => {
-  relay = startRelay(sql, settings, log);
+  relay = startOutboxPublisher(sql, settings, log);
   return until(async () => (await sql`select from events where seq is null limit 1`).length === 0);
 });
 await relay?.stop();
@@ -51,7 +51,7 @@ if (!noRedis) {
   const client = new Redis(redis.url);
   const published = (events: number) => until(async () => (await client.xlen("ristretto:events")) >= events);
   await measure("to Redis, from a backlog", () => {
-    relay = startRelay(sql, { ...settings, redisUrl: redis.url }, log);
+    relay = startOutboxPublisher(sql, { ...settings, redisUrl: redis.url }, log);
     return published(count);
   });
   await measure("written, stamped and in Redis", async () => {

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { ApiError, type Code, notFound } from "../http/errors.ts";
 import { isUuid } from "../http/validation.ts";
 import { findRole, type Role } from "../users/queries.ts";
-import { readAccessToken, type SignedIn } from "./tokens.ts";
+import { type AuthenticatedUser, readAccessToken } from "./tokens.ts";
 
 /** A guard, with its error codes, for the OpenAPI document. */
 export interface Guard {
@@ -41,7 +41,7 @@ export const requireStaff = requireRole("barista", "manager");
 export const requireManager = requireRole("manager");
 
 /** The id that a path's `user_id` names. What is no id stays as it is, for its schema to refuse. */
-export function named(userId: string, me: SignedIn): string {
+export function named(userId: string, me: AuthenticatedUser): string {
   if (userId === "me") return me.id;
   return isUuid(userId) ? userId.toLowerCase() : userId;
 }

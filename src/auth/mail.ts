@@ -1,11 +1,19 @@
 // The messages that carry a code, and what sends them.
 import type { Logger } from "pino";
+import { Counter } from "prom-client";
 import type { Settings } from "../config.ts";
 import type { Pool } from "../db/pool.ts";
 import { ApiError } from "../http/errors.ts";
-import { mails } from "../observability/metrics.ts";
 import { makeCode, type Purpose, unmakeCode } from "./code-queries.ts";
 import { hashCode, randomCode } from "./codes.ts";
+
+const mails = new Counter({
+  name: "mails_total",
+  help: "Attempts to send an email, by outcome",
+  labelNames: ["outcome"],
+});
+// Present from the start, so that a rate over the first attempt is right.
+for (const outcome of ["sent", "failed"]) mails.inc({ outcome }, 0);
 
 /** Whether messages reach their readers: always in development, where they are printed. */
 export const mailWorks = ({ production, smtpUrl }: Settings) => !production || smtpUrl !== undefined;

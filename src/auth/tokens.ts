@@ -5,7 +5,7 @@ import { newId } from "../db/ids.ts";
 import { isUuid } from "../http/validation.ts";
 import { type Role, roles } from "../users/queries.ts";
 
-export interface SignedIn {
+export interface AuthenticatedUser {
   id: string;
   role: Role;
 }
@@ -20,7 +20,7 @@ interface AccessToken {
 declare module "@fastify/jwt" {
   interface FastifyJWT {
     payload: AccessToken;
-    user: SignedIn;
+    user: AuthenticatedUser;
   }
 }
 
@@ -38,7 +38,7 @@ export async function registerTokens(app: FastifyInstance, secrets: [string, ...
 }
 
 /** A signed access token for the user, as he is now. */
-export const signAccessToken = (app: FastifyInstance, user: SignedIn) =>
+export const signAccessToken = (app: FastifyInstance, user: AuthenticatedUser) =>
   app.jwt.sign({ sub: user.id, role: user.role, typ: "access", jti: newId() });
 
 /** Who an access token names; undefined for any token that isn't a valid one of ours. */
@@ -46,7 +46,7 @@ export function readAccessToken(
   app: FastifyInstance,
   token: string,
   secrets: string[],
-): SignedIn | undefined {
+): AuthenticatedUser | undefined {
   for (const key of secrets) {
     // Of the first one there is a verifier already, which remembers.
     const options = key === secrets[0] ? undefined : { key, cache: false };

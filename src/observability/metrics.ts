@@ -100,12 +100,6 @@ for (const outcome of ["sent", "failed"]) notifications.inc({ outcome }, 0);
 for (const outcome of ["succeeded", "failed", "again", "due"]) refunds.inc({ outcome }, 0);
 for (const reason of ["full", "timeout"]) checkoutRejected.inc({ reason }, 0);
 
-export const mails = new Counter({
-  name: "mails_total",
-  help: "Tries to send a message, by outcome",
-  labelNames: ["outcome"],
-});
-for (const outcome of ["sent", "failed"]) mails.inc({ outcome }, 0);
 export const productViews = new Counter({
   name: "product_views_total",
   help: "Times that one product was read by the public",

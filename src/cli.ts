@@ -2,36 +2,37 @@
 import { parseArgs } from "node:util";
 import { Value } from "@sinclair/typebox/value";
 import { createManager } from "./auth/create-manager.ts";
+import { OperatorError } from "./config.ts";
 import { migrate, seed } from "./db/migrate.ts";
 import { openPool } from "./db/pool.ts";
 import { Email, toEmail } from "./http/schemas.ts";
-import { complete, PlainError, runProcess } from "./lifecycle.ts";
+import { runProcess } from "./lifecycle.ts";
 import { examine } from "./observability/doctor.ts";
 
 const [command, ...args] = process.argv.slice(2);
 
 // A code is hashed with the secret of the instance that it is shown to.
-const demand = command === "create-manager" ? ["DATABASE_URL", "JWT_SECRET_KEY"] : ["DATABASE_URL"];
+const required = command === "create-manager" ? ["DATABASE_URL", "JWT_SECRET_KEY"] : ["DATABASE_URL"];
 
 await runProcess(async ({ settings, log, stack }) => {
   const databaseUrl = settings.production
-    ? complete(settings).databaseUrl
+    ? settings.databaseUrl!
     : await (await import("./dev/defaults.ts")).fillInDatabase(settings, stack);
 
   if (command === "migrate") {
     await migrate(databaseUrl);
     log.info("the schema is up to date");
-    return "done";
+    return "exit";
   }
   if (command === "seed") {
     if (settings.production)
-      throw new PlainError("The seeds are for development: their passwords are known to everybody");
+      throw new OperatorError("The seeds are for development: their passwords are known to everybody");
     await migrate(databaseUrl);
     const sql = openPool(databaseUrl, { name: "seed", max: 1 });
     stack.defer(() => sql.end());
     await seed(sql);
     log.info("the seed users and the seed catalog are there");
-    return "done";
+    return "exit";
   }
   if (command === "create-manager") {
     if (!settings.production) await migrate(databaseUrl);
@@ -43,16 +44,17 @@ await runProcess(async ({ settings, log, stack }) => {
 
     POST ${settings.apiPrefix}/auth/password/reset {"email": "${email}", "code": "${code}", "password": "…"}
 `);
-    return "done";
+    return "exit";
   }
   if (command === "doctor") {
     const findings = await examine({ ...settings, databaseUrl });
     for (const { about, state, detail } of findings) console.log(`${state.padEnd(8)} ${about}: ${detail}`);
-    if (findings.some(({ state }) => state === "PROBLEM")) throw new PlainError("Something needs attention.");
-    return "done";
+    if (findings.some(({ state }) => state === "PROBLEM"))
+      throw new OperatorError("Something needs attention.");
+    return "exit";
   }
-  throw new PlainError(`There is no command ${command}`);
-}, demand);
+  throw new OperatorError(`There is no command ${command}`);
+}, required);
 
 function readEmail(): string {
   const usage = "Say whose: npm run create-manager -- --email manager@example.com";
@@ -62,5 +64,5 @@ function readEmail(): string {
   } catch {
     // An option that there isn't.
   }
-  throw new PlainError(usage);
+  throw new OperatorError(usage);
 }

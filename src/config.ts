@@ -1,4 +1,4 @@
-// Every setting, read once. Nothing else reads the environment.
+// Reads and validates every setting. Nothing else reads the environment.
 import { readFileSync } from "node:fs";
 
 export const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
@@ -11,77 +11,91 @@ export interface Settings {
   port: number;
   apiPrefix: string;
   logLevel: string;
-  /** How many proxies stand in front of the service; their count of X-Forwarded-For entries is believed. */
+  /** The number of proxies in front of the service, and of the X-Forwarded-For entries that it trusts. */
   trustProxy: number;
-  /** Whose scripts may call the API from a browser. */
+  /** The origins whose scripts may call the API from a browser. */
   corsOrigins: string[] | "*";
-  /** Undefined only in development: the embedded PostgreSQL is started then. */
+  /** Undefined only in development, which then starts the embedded PostgreSQL. */
   databaseUrl: string | undefined;
   databasePoolMax: number;
-  /** How many placements may hold a connection at once. */
+  /** The number of checkouts that may hold a connection at once. */
   checkoutConcurrency: number;
-  /** Undefined: instances share nothing but the database. */
+  /** Undefined: instances share only the database. */
   redisUrl: string | undefined;
-  /** host:port each; none: events don't go to Kafka. */
+  /** host:port each. Empty: events are not sent to Kafka. */
   kafkaBrokers: string[];
-  /** The first signs, all verify. */
+  /** The first one signs; all verify. */
   jwtSecrets: [string, ...string[]];
   accessTokenMinutes: number;
   refreshTokenDays: number;
-  /** Undefined only in development: the sandbox provider is started then. */
+  /** Undefined only in development, which then starts the sandbox provider. */
   paymentServiceUrl: string | undefined;
-  /** Undefined: the provider takes nothing back, and a human has to. */
+  /** Undefined: a person must make every refund. */
   paymentRefundUrl: string | undefined;
   paymentTimeoutMs: number;
-  /** Undefined only in development: the sandbox provider is started then. */
+  /** Undefined only in development, which then starts the sandbox provider. */
   notificationServiceUrl: string | undefined;
   notificationTimeoutMs: number;
-  /** Undefined: pictures are kept in PostgreSQL. */
+  /** Undefined: images are stored in PostgreSQL. */
   s3Bucket: string | undefined;
-  /** Undefined: Amazon's own. */
+  /** Undefined: Amazon S3. */
   s3Endpoint: string | undefined;
   s3Region: string;
-  /** Undefined: in development codes are printed to the log; in production nobody signs up or resets a password. */
+  /** Undefined: development logs the codes; production disables signup and password reset. */
   smtpUrl: string | undefined;
   mailFrom: string;
-  /** Undefined: nobody signs in through Telegram. */
+  /** Undefined: signing in with Telegram is disabled. */
   telegramBotToken: string | undefined;
   /** Requests per minute and IP; 0 is off. */
   rateLimitMax: number;
-  /** Undefined: failures are in the log alone. */
+  /** Undefined: failures are only logged. */
   sentryDsn: string | undefined;
   worker: "inline" | "off";
-  /** Where a worker beside the instances shows what it has counted; 0 is off. */
+  /** The port on which a separate worker serves its metrics; 0 is off. */
   metricsPort: number;
   currency: string;
 }
 
-/** Settings with nothing left open: production's own, or with the sandbox filled in. */
+/** Settings without gaps: those of production, or with the development defaults. */
 export type CompleteSettings = Settings & {
   databaseUrl: string;
   paymentServiceUrl: string;
   notificationServiceUrl: string;
 };
 
-/** Thrown with every problem at once, so that an operator mends them in one go. */
-export class SettingsError extends Error {
+/** Returns settings that have no gaps. Throws if one is missing, which `readSettings` excludes in production. */
+export function assertComplete(settings: Settings): CompleteSettings {
+  const { databaseUrl, paymentServiceUrl, notificationServiceUrl } = settings;
+  if (!databaseUrl || !paymentServiceUrl || !notificationServiceUrl)
+    throw new Error("the settings are incomplete");
+  return { ...settings, databaseUrl, paymentServiceUrl, notificationServiceUrl };
+}
+
+/** An error whose message tells the operator everything: it is printed without a stack. */
+export class OperatorError extends Error {}
+
+/** Names every problem of the settings at once. */
+export class SettingsError extends OperatorError {
   readonly problems: string[];
   constructor(problems: string[]) {
-    super(`The settings are not right:\n${problems.map((problem) => `  - ${problem}`).join("\n")}`);
+    super(`The settings are invalid:\n${problems.map((problem) => `  - ${problem}`).join("\n")}`);
     this.problems = problems;
   }
 }
 
 const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
 
-// Signs the tokens of a shop that runs without settings; production refuses to start without its own.
+// Signs tokens in development. Production must set its own.
 const developmentSecret = "ristretto-development-secret-never-for-production";
 
-/** What production must be given: all that has no default, or these alone for a command that needs no more. */
-export type Demand = "all" | readonly string[];
+/** The settings that production must have: all that have no default, or only the named ones. */
+export type RequiredSettings = "all" | readonly string[];
 
-/** Takes the environment, gives the settings. Throws SettingsError naming every missing or malformed one. */
-export function readSettings(env: Record<string, string | undefined>, demand: Demand = "all"): Settings {
+/** Returns the settings that the environment gives. Throws SettingsError naming every missing or malformed one. */
+export function readSettings(
+  env: Record<string, string | undefined>,
+  required: RequiredSettings = "all",
+): Settings {
   const problems: string[] = [];
   const text = (name: string): string | undefined => env[name]?.trim() || undefined;
   const integer = (name: string, fallback: number, min: number, max: number): number => {
@@ -97,11 +111,11 @@ export function readSettings(env: Record<string, string | undefined>, demand: De
     if (!values.includes(value)) problems.push(`${name} must be one of ${values.join(", ")}`);
     return value;
   };
-  // A slip here would open a shop whose passwords everybody knows.
+  // A typing error here would start a public shop with the published development passwords.
   const production = oneOf("NODE_ENV", "development", ["development", "test", "production"]) === "production";
   const list = (name: string): string[] => (text(name) ?? "").split(",").flatMap((part) => part.trim() || []);
   const missing = (name: string) => {
-    if (production && (demand === "all" || demand.includes(name)))
+    if (production && (required === "all" || required.includes(name)))
       problems.push(`${name} is missing; production has no default for it`);
   };
   const url = (name: string, protocols: string[], { optional = false } = {}): string | undefined => {

@@ -1,123 +1,104 @@
-// What main, worker and cli share: settings, log, signals, and an orderly end.
+// Shared by main, worker and cli: settings, log, signals and an orderly exit.
 import { existsSync } from "node:fs";
-import { setFlagsFromString } from "node:v8";
+import closeWithGrace from "close-with-grace";
 import { type Logger, pino } from "pino";
-import { type CompleteSettings, type Demand, readSettings, type Settings, SettingsError } from "./config.ts";
-
-// V8 may decide, by what a start happens to keep, that what some line makes is old from birth. Of what is made for each
-// request each such object then keeps all that it reaches from being collected while young: in two of three processes
-// GET /menu was answered a third less often, for as long as they ran.
-setFlagsFromString("--no-allocation-site-pretenuring");
-
-/** A terminal's Ctrl-C reaches npm and node both, and npm passes it on: within this time it is one signal. */
-const sameSignalMs = 1_000;
-
-// On top of the longest that a payment or a notification in flight may take.
-const tidyUpMs = 10_000;
-
-const logChunkLength = 16_000;
-/** How late a line may be. */
-const logDelayMs = 100;
-
-/** Errors whose message is all that an operator needs. */
-export class PlainError extends Error {}
+import { OperatorError, type RequiredSettings, readSettings, type Settings } from "./config.ts";
 
 /**
- * Runs `body` with the settings and the log. What it defers to the stack is undone, last first, when it returns
- * "done", when it throws, and when a signal comes, which a body that is still starting may finish; then the process
- * exits: 0, or 1 after an error. A second signal ends it at once. `demand` is what production must be given.
+ * npm forwards these to its child, which the terminal or the supervisor has signalled as well. Two within this time
+ * count as one.
+ */
+const forwardedByNpm = ["SIGINT", "SIGTERM"] as const;
+const duplicateSignalMs = 1_000;
+
+/** Added to the longest call to a provider that may be in flight. */
+const shutdownGraceMs = 10_000;
+
+const logBufferBytes = 4_096;
+const logFlushMs = 100;
+
+/**
+ * Runs `body` with the settings and the log, until it returns "exit", an error or a signal. Then it disposes the stack,
+ * last in, first out, and exits: 0, or 1 after an error. A second signal exits at once. `required` names the settings
+ * that production must have.
  */
 export async function runProcess(
   body: (context: {
     settings: Settings;
     log: Logger;
     stack: AsyncDisposableStack;
-  }) => Promise<"stay" | "done">,
-  demand: Demand = "all",
+  }) => Promise<"keep-running" | "exit">,
+  required: RequiredSettings = "all",
 ) {
+  const settings = loadSettings(required);
+  const log = await createLog(settings);
   const stack = new AsyncDisposableStack();
-  let starting: Promise<unknown> | undefined;
   let stoppingSince: number | undefined;
-  let log: Logger | undefined;
-  let patienceMs = tidyUpMs;
+  let failure: unknown;
 
-  async function stop(exitCode: number) {
-    stoppingSince = performance.now();
-    setTimeout(() => {
-      console.error(`Not everything ended within ${patienceMs / 1_000} s`);
-      process.exit(1);
-    }, patienceMs);
-    // What is half started can't be stopped: it would be left behind.
-    await starting?.catch(() => {});
-    try {
+  const { close } = closeWithGrace(
+    {
+      delay: shutdownGraceMs + Math.max(settings.paymentTimeoutMs, settings.notificationTimeoutMs),
+      logger: { error: (problem) => report(problem, log) },
+      skip: [...forwardedByNpm, "beforeExit"],
+    },
+    async ({ err = failure }) => {
+      stoppingSince = performance.now();
+      if (err) report(err, log);
+      // What has started by halves can't be disposed.
+      await starting.catch(() => {});
       await stack.disposeAsync();
-    } catch (error) {
-      console.error(error);
-      exitCode = 1;
-    }
-    process.exit(exitCode);
-  }
-
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const)
+      if (err) process.exit(1);
+    },
+  );
+  for (const signal of forwardedByNpm)
     process.on(signal, () => {
-      if (stoppingSince === undefined) stop(0);
-      else if (performance.now() - stoppingSince > sameSignalMs) process.exit(1);
+      if (stoppingSince === undefined) close();
+      else if (performance.now() - stoppingSince > duplicateSignalMs) process.exit(1);
     });
 
-  process.on("uncaughtException", (error) => {
-    if (log) log.fatal({ err: error }, "uncaught");
-    else console.error(error);
-    if (stoppingSince === undefined) stop(1);
-  });
+  const starting = body({ settings, log, stack });
+  starting
+    .catch((error) => {
+      failure = error;
+      return "exit";
+    })
+    .then((outcome) => {
+      if (outcome === "exit" && stoppingSince === undefined) close();
+    });
+}
 
+function loadSettings(required: RequiredSettings): Settings {
   try {
     if (existsSync(".env")) process.loadEnvFile(".env");
-    const settings = readSettings(process.env, demand);
-    patienceMs += Math.max(settings.paymentTimeoutMs, settings.notificationTimeoutMs);
-    log = await openLog(settings);
-    starting = body({ settings, log, stack });
-    if ((await starting) === "done" && stoppingSince === undefined) await stop(0);
+    return readSettings(process.env, required);
   } catch (error) {
-    if (stoppingSince !== undefined) return;
-    if (isPlain(error)) console.error(`\n${error.message}\n`);
-    else if (log) log.fatal({ err: error }, "failed");
-    else console.error(error);
-    await stop(1);
+    report(error);
+    process.exit(1);
   }
 }
 
-const isPlain = (error: unknown): error is Error =>
-  error instanceof SettingsError ||
-  error instanceof PlainError ||
+/** Prints messages for the operator as they are; logs other errors with their stack. */
+function report(problem: unknown, log?: Logger) {
+  if (typeof problem === "string") console.error(problem);
+  else if (isForOperator(problem)) console.error(`\n${problem.message}\n`);
+  else if (log) log.fatal({ err: problem }, "the process failed");
+  else console.error(problem);
+}
+
+const isForOperator = (error: unknown): error is Error =>
+  error instanceof OperatorError ||
   (error instanceof Error && "code" in error && error.code === "EADDRINUSE");
 
-/** JSON lines; in words on a developer's terminal. */
-async function openLog({ production, logLevel }: Settings): Promise<Logger> {
+/** Returns a log of JSON lines, or of readable ones on a developer's terminal. */
+async function createLog({ production, logLevel }: Settings): Promise<Logger> {
   const options = { level: logLevel };
-  if (production || !process.stdout.isTTY) {
-    // Lines are written together, for a system call for each would cost more than answering from the menu does; and at
-    // once, for another thread would take longer to be asked. They are flushed at the end, after an error that nobody
-    // caught too; a kill -9 loses those of the last moment. pino's own destination gathers lines too, but measures all
-    // that it has again for each one, which takes four times as long as making the line.
-    const out = pino.destination({ sync: true });
-    let lines = "";
-    const destination = {
-      write(line: string) {
-        lines += line;
-        if (lines.length >= logChunkLength) destination.flushSync();
-      },
-      flushSync() {
-        if (lines) out.write(lines);
-        lines = "";
-      },
-    };
-    setInterval(destination.flushSync, logDelayMs).unref();
-    process.on("exit", destination.flushSync);
-    return pino(options, destination);
-  }
+  if (production || !process.stdout.isTTY)
+    // pino flushes it at exit and after a fatal line.
+    return pino(
+      options,
+      pino.destination({ sync: false, minLength: logBufferBytes, periodicFlush: logFlushMs }),
+    );
   const { default: pretty } = await import("pino-pretty");
   return pino(options, pretty({ ignore: "pid,hostname", translateTime: "HH:MM:ss", sync: true }));
 }
-
-/** In production settings are complete, or reading them has failed. */
-export const complete = (settings: Settings) => settings as CompleteSettings;

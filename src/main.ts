@@ -1,19 +1,20 @@
-// `npm start`: one instance of the service.
+// `npm start`: runs one instance of the service.
 import type { AddressInfo } from "node:net";
 import { buildApp } from "./app.ts";
 import { openMenu } from "./catalog/menu-cache.ts";
 import { openCounter } from "./checkout/place.ts";
+import { assertComplete } from "./config.ts";
 import { isEmpty, migrate, seed } from "./db/migrate.ts";
 import { openPool } from "./db/pool.ts";
 import { openDrain, proxyLingerMs } from "./http/graceful-shutdown.ts";
 import type { Worker } from "./jobs.ts";
-import { complete, runProcess } from "./lifecycle.ts";
+import { runProcess } from "./lifecycle.ts";
 
 await runProcess(async ({ settings: given, log, stack }) => {
   const sandbox = given.production ? undefined : await import("./dev/defaults.ts");
-  const settings = sandbox ? await sandbox.fillIn(given, stack) : complete(given);
+  const settings = sandbox ? await sandbox.fillIn(given, stack) : assertComplete(given);
 
-  // In production migrations are a step of their own, `npm run migrate`, before instances start.
+  // In production `npm run migrate` runs before the instances start.
   if (sandbox) await migrate(settings.databaseUrl);
 
   const sql = openPool(settings.databaseUrl, { name: "api", max: settings.databasePoolMax });
@@ -30,12 +31,12 @@ await runProcess(async ({ settings: given, log, stack }) => {
   const menu = openMenu(settings, sql, log, redis);
   stack.defer(menu.close);
 
-  // Started last, for nobody waits for it; stopped when the last request is answered.
+  // Started last, since no request needs it; stopped after the last response.
   let worker: Worker | undefined;
   stack.defer(() => worker?.stop());
 
   const app = await buildApp({ settings, sql, counter, menu, redis, log });
-  // A payment in flight may take its whole budget, and the commit comes after it.
+  // A payment in flight may use its whole timeout; the commit follows.
   stack.defer(openDrain(app, settings.paymentTimeoutMs + 2_000, settings.trustProxy > 0 ? proxyLingerMs : 0));
   await app.listen({ host: settings.host, port: settings.port });
 
@@ -46,5 +47,5 @@ await runProcess(async ({ settings: given, log, stack }) => {
 
   const { port } = app.server.address() as AddressInfo;
   if (sandbox) console.log(sandbox.banner(`http://localhost:${port}`, settings.apiPrefix));
-  return "stay";
+  return "keep-running";
 });

@@ -1,9 +1,9 @@
 import { runner } from "node-pg-migrate";
 import pg from "pg";
 import { afterEach, expect, test } from "vitest";
+import { OperatorError } from "../src/config.ts";
 import { migrate, pendingMigrations } from "../src/db/migrate.ts";
 import { openPool, type Pool } from "../src/db/pool.ts";
-import { PlainError } from "../src/lifecycle.ts";
 import { makeUser } from "./factories.ts";
 import { cloneDatabase, eventually } from "./harness.ts";
 
@@ -105,7 +105,7 @@ test("a migration whose table is never free says so, and leaves the schema as it
   expect(pending[0]).toBe("0014_checks_by_name");
   await sql.begin(async (tx) => {
     await tx`select from payments`;
-    await expect(migrate(url, 2)).rejects.toThrow(PlainError);
+    await expect(migrate(url, 2)).rejects.toThrow(OperatorError);
   });
   expect(await schema(sql)).toEqual(before);
   expect(await pendingMigrations(sql)).toEqual(pending);

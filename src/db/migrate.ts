@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { PlainError } from "../lifecycle.ts";
+import { OperatorError } from "../config.ts";
 import type { Db } from "./pool.ts";
 
 const migrations = fileURLToPath(new URL("../../migrations/", import.meta.url));
@@ -20,7 +20,7 @@ const lockNotAvailable = "55P03";
 
 /**
  * Brings the schema, the job queue's included, up to date. Safe to run twice and at once, and beside the version before.
- * Throws a PlainError if there is no connection, or if a table was in use at each of the attempts: four minutes and a
+ * Throws a OperatorError if there is no connection, or if a table was in use at each of the attempts: four minutes and a
  * half of them.
  */
 export async function migrate(databaseUrl: string, attempts = 180) {
@@ -32,7 +32,7 @@ export async function migrate(databaseUrl: string, attempts = 180) {
   ]);
   const dbClient = new pg.Client({ connectionString: databaseUrl, application_name: "ristretto migrate" });
   await dbClient.connect().catch(({ message, code }) => {
-    throw new PlainError(`No connection to the database: ${message || code}`);
+    throw new OperatorError(`No connection to the database: ${message || code}`);
   });
   try {
     await dbClient.query("select pg_advisory_lock($1)", [migrationLock]);
@@ -51,7 +51,7 @@ export async function migrate(databaseUrl: string, attempts = 180) {
       } catch (error) {
         if ((error as { code?: string }).code !== lockNotAvailable) throw error;
         if (attempt === attempts)
-          throw new PlainError("A migration's table is in use all the time: try again later");
+          throw new OperatorError("A migration's table is in use all the time: try again later");
         await dbClient.query("rollback");
         await sleep(pauseMs);
       }

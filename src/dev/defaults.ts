@@ -1,8 +1,8 @@
 // What a command uses where nothing is configured. Development only.
 import { resolve } from "node:path";
 import type { CompleteSettings, Settings } from "../config.ts";
+import { OperatorError } from "../config.ts";
 import { openPool } from "../db/pool.ts";
-import { PlainError } from "../lifecycle.ts";
 import { findPostgres, startPostgres } from "./postgres.ts";
 import { startProvider } from "./provider.ts";
 
@@ -25,7 +25,9 @@ export async function fillInBeside(
 ): Promise<CompleteSettings> {
   const databaseUrl = settings.databaseUrl ?? (await findDatabase());
   if (!databaseUrl)
-    throw new PlainError("No shop is running here: WORKER=off npm start, or give the worker a DATABASE_URL.");
+    throw new OperatorError(
+      "No shop is running here: WORKER=off npm start, or give the worker a DATABASE_URL.",
+    );
   return { ...settings, databaseUrl, ...(await fillInProvider(settings, stack)) };
 }
 

@@ -4,11 +4,11 @@ import { randomBytes } from "node:crypto";
 import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
+import { OperatorError } from "../config.ts";
 import { openPool, type Pool } from "../db/pool.ts";
-import { PlainError } from "../lifecycle.ts";
 
 /** Thrown when a live service owns the data already. */
-export class AlreadyRunning extends PlainError {}
+export class AlreadyRunning extends OperatorError {}
 
 export interface EmbeddedPostgres {
   /** A superuser's connection URL on the loopback interface. */
@@ -53,7 +53,7 @@ export async function startPostgres(
       await start(postgres, folder, settings);
     } catch (error) {
       if (await isRunning()) throw alreadyRunning(folder);
-      throw new PlainError(`PostgreSQL did not start; ${inside(folder).log} says why.\n${error}`);
+      throw new OperatorError(`PostgreSQL did not start; ${inside(folder).log} says why.\n${error}`);
     }
     owned = await own((await findPostgres(folder))!);
   }
@@ -202,7 +202,7 @@ async function unprivileged(folder: string): Promise<Postgres> {
     );
     if (works) return worn(wrap, give);
   }
-  throw new PlainError(
+  throw new OperatorError(
     "PostgreSQL refuses to run as root, and this system lets root start nobody else's process here. " +
       "Start the service as another user, or give it a DATABASE_URL.",
   );

@@ -80,8 +80,7 @@ function startProgram(file: string, databaseUrl: string, providerPort: number, e
       PAYMENT_SERVICE_URL: `http://127.0.0.1:${providerPort}/payments`,
       NOTIFICATION_SERVICE_URL: `http://127.0.0.1:${providerPort}/notifications`,
       RATE_LIMIT_MAX: "0",
-      // As the image has it.
-      NODE_OPTIONS: `--max-old-space-size=512 --max-semi-space-size=16 ${process.env.BENCH_NODE_OPTIONS ?? ""}`,
+      NODE_OPTIONS: process.env.BENCH_NODE_OPTIONS ?? "",
       NODE_COMPILE_CACHE: "node_modules/.cache/node",
       ...env,
     },

@@ -1,4 +1,4 @@
-// A cart is priced whenever it is read, with the code that prices an order.
+// Every read prices the cart anew, with the code that prices an order.
 import { findProducts } from "../catalog/queries.ts";
 import type { Product } from "../catalog/schemas.ts";
 import type { LineStore } from "../checkout/place.ts";
@@ -18,10 +18,10 @@ import {
 } from "./queries.ts";
 import type { Cart, CartItem, CartProblem, SkippedItem } from "./schemas.ts";
 
-/** An order has no more lines either. */
+/** The limit of an order, too. */
 const maxLines = 50;
 
-/** The user's cart, priced as an order would be now; empty, without an id, before there is one. */
+/** Returns the user's cart with current prices; an empty cart with a null id if none exists. */
 export async function readCart(sql: Db, userId: string): Promise<Cart> {
   const [cart, lines] = await Promise.all([findCart(sql, userId), listCartLines(sql, userId)]);
   const products = await productsOf(sql, lines);
@@ -55,7 +55,7 @@ function priceCartLine(
       total_cents: null,
       notes: line.notes || null,
     };
-    // One problem of each code is enough to tell a customer what to do.
+    // One problem of each code tells the customer enough.
     const byCode = new Map(price.map(({ code, message }) => [code, { item_id: id, code, message }]));
     return { item, problems: [...byCode.values()] };
   }
@@ -66,7 +66,7 @@ function priceCartLine(
   return { item: { id, option_ids, ...price }, problems };
 }
 
-/** A line of a cart or of a receipt as one would order it: what is not chosen is left out. */
+/** Returns a line of a cart or of an order as the input of an order; omits empty fields. */
 const toOrderLine = ({
   product_id,
   variation_id,
@@ -83,36 +83,36 @@ const toOrderLine = ({
   ...(notes && { notes }),
 });
 
-/** The products that these lines name, by their ids. */
+/** Returns the products of these lines by id. */
 async function productsOf(sql: Db, lines: { product_id: string }[]): Promise<Map<string, Product>> {
   const ids = new Set(lines.map(({ product_id }) => product_id));
   return new Map((await findProducts(sql, [...ids])).map((product) => [product.id, product]));
 }
 
 /**
- * Runs one change of a user's cart, which gives the id of the cart that it changed, and says so in the same
- * transaction. Throws `not_found` if it changed none, and `quantity_limit` for a line of more than 100.
+ * Runs one change of a user's cart and inserts its event in the same transaction. `change` returns the id of the changed
+ * cart. Throws `not_found` if it changed none, and `quantity_limit` if a line would exceed 100.
  */
 export async function changeCart(sql: Pool, userId: string, change: (tx: Db) => Promise<string | undefined>) {
   try {
     await sql.begin(async (tx) => {
       const cartId = await change(tx);
       if (!cartId) throw notFound("Cart item");
-      await announce(tx, userId, cartId);
+      await insertCartEvent(tx, userId, cartId);
     });
   } catch (error) {
     if (brokenConstraint(error) === "cart_items_quantity_is_one_to_a_hundred")
-      throw new ApiError("quantity_limit", "A line has at most 100 of a product");
+      throw new ApiError("quantity_limit", "A line holds at most 100 units");
     throw error;
   }
 }
 
-const announce = (tx: Db, userId: string, cartId: string) =>
+const insertCartEvent = (tx: Db, userId: string, cartId: string) =>
   insertEvent(tx, { type: "cart.updated", subject_id: cartId, data: { cart_id: cartId, user_id: userId } });
 
 /**
- * Adds a line to the user's cart, made if missing; gives the line's and the cart's id. Throws `invalid_item` and
- * `sold_out` as an order's line would, and `quantity_limit` past 50 lines: the transaction must be rolled back.
+ * Adds a line to the user's cart and returns the ids of both. Creates a missing cart. Throws `invalid_item` and `sold_out`
+ * as an order does, and `quantity_limit` beyond 50 lines; the caller must roll back.
  */
 export async function addToCart(
   tx: Db,
@@ -126,7 +126,7 @@ export async function addToCart(
   const option_ids = options.map(({ id }) => id).sort();
   const stored = { product_id, variation_id, option_ids, quantity, notes: notes ?? "" };
   const added = await addCartLine(tx, cart.id, { ...stored, seen_price_cents: unit_price_cents }, maxLines);
-  if (!added) throw new ApiError("quantity_limit", `A cart has at most ${maxLines} lines`);
+  if (!added) throw new ApiError("quantity_limit", `A cart holds at most ${maxLines} lines`);
   return { id: added.id, cartId: cart.id };
 }
 
@@ -141,26 +141,26 @@ export function cartStore(userId: string): LineStore {
     },
     async takeOut(tx) {
       const bought = claimed.map(({ id, quantity }) => ({ id, quantity }));
-      await Promise.all([takeOutOfCart(tx, bought), announce(tx, userId, claimed[0]!.cart_id)]);
+      await Promise.all([takeOutOfCart(tx, bought), insertCartEvent(tx, userId, claimed[0]!.cart_id)]);
     },
   };
 }
 
-/** What of an order can still be had, added to its customer's cart; gives what can't. Throws `quantity_limit`. */
+/** Adds the lines of an order that are still available to the cart. Returns the skipped lines. Throws `quantity_limit`. */
 export async function reorder(sql: Pool, userId: string, order: Order): Promise<SkippedItem[]> {
   const products = await productsOf(sql, order.items);
   const skipped: SkippedItem[] = [];
-  const wanted = order.items.flatMap((item) => {
+  const available = order.items.flatMap((item) => {
     const line = toOrderLine({ ...item, option_ids: item.options.map(({ id }) => id) });
     const price = priceLine(line, products.get(line.product_id));
     if (!Array.isArray(price)) return [line];
     skipped.push({ product_name: item.product_name, code: price[0]!.code });
     return [];
   });
-  if (wanted.length > 0)
+  if (available.length > 0)
     await changeCart(sql, userId, async (tx) => {
       let cartId: string | undefined;
-      for (const line of wanted) ({ cartId } = await addToCart(tx, userId, line));
+      for (const line of available) ({ cartId } = await addToCart(tx, userId, line));
       return cartId;
     });
   return skipped;

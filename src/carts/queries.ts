@@ -1,7 +1,7 @@
 import { newId } from "../db/ids.ts";
 import type { Db } from "../db/pool.ts";
 
-/** Makes the cart; undefined if there is one. */
+/** Inserts the cart. Returns undefined if one exists. */
 export async function insertCart(sql: Db, userId: string): Promise<{ id: string } | undefined> {
   const [cart] = await sql<{ id: string }[]>`
     insert into carts (id, user_id) values (${newId()}, ${userId})
@@ -10,7 +10,7 @@ export async function insertCart(sql: Db, userId: string): Promise<{ id: string 
   return cart;
 }
 
-/** The user's cart, made if missing, and its row taken until the transaction ends: adding takes turns. */
+/** Locks the user's cart, and inserts a missing one, so that concurrent additions run one after another. */
 export async function lockCart(tx: Db, userId: string): Promise<{ id: string }> {
   const [cart] = await tx<{ id: string }[]>`
     insert into carts (id, user_id) values (${newId()}, ${userId})
@@ -19,19 +19,19 @@ export async function lockCart(tx: Db, userId: string): Promise<{ id: string }> 
   return cart!;
 }
 
-/** Undefined before there is one. */
+/** Returns the user's cart, or undefined. */
 export async function findCart(sql: Db, userId: string): Promise<{ id: string } | undefined> {
   const [cart] = await sql<{ id: string }[]>`select id from carts where user_id = ${userId}`;
   return cart;
 }
 
-/** Gives the id of the cart that is gone. */
+/** Deletes the user's cart. Returns its id, or undefined if none existed. */
 export async function deleteCart(sql: Db, userId: string): Promise<string | undefined> {
   const [cart] = await sql<{ id: string }[]>`delete from carts where user_id = ${userId} returning id`;
   return cart?.id;
 }
 
-/** A line as it is stored. */
+/** A line as stored. */
 export interface CartLine {
   id: string;
   cart_id: string;
@@ -40,13 +40,13 @@ export interface CartLine {
   /** Sorted. */
   option_ids: string[];
   quantity: number;
-  /** Empty if there are none. */
+  /** Empty without notes. */
   notes: string;
-  /** What one cost when it was last added. */
+  /** The unit price when the line was last added. */
   seen_price_cents: number;
 }
 
-/** The lines of a user's cart in the order in which they came. */
+/** Returns the lines of a user's cart, oldest first. */
 export const listCartLines = (sql: Db, userId: string) => sql<CartLine[]>`
   select i.id, i.cart_id, i.product_id, i.variation_id, to_json(i.option_ids) as option_ids, i.quantity, i.notes,
     i.seen_price_cents
@@ -58,8 +58,8 @@ export const listCartLines = (sql: Db, userId: string) => sql<CartLine[]>`
 export type NewCartLine = Omit<CartLine, "id" | "cart_id">;
 
 /**
- * Adds a line, or its quantity to the same line; undefined if it would be one line too many. Breaks
- * `cart_items_quantity_is_one_to_a_hundred` if the sum is too large.
+ * Inserts a line, or adds its quantity to the same line. Returns undefined if the cart has more than `maxLines` now.
+ * Violates the quantity's check constraint if the sum exceeds 100.
  */
 export async function addCartLine(
   tx: Db,
@@ -82,7 +82,7 @@ export async function addCartLine(
   return lines > maxLines ? undefined : added;
 }
 
-/** Sets a line's quantity; gives the cart's id, undefined if the user has no such line. */
+/** Sets a line's quantity. Returns the cart's id; undefined if the user has no such line. */
 export async function setCartLineQuantity(
   sql: Db,
   userId: string,
@@ -97,7 +97,7 @@ export async function setCartLineQuantity(
   return line?.cart_id;
 }
 
-/** Removes a line; gives the cart's id, undefined if the user has no such line. */
+/** Deletes a line. Returns the cart's id; undefined if the user has no such line. */
 export async function deleteCartLine(sql: Db, userId: string, id: string): Promise<string | undefined> {
   const [line] = await sql<{ cart_id: string }[]>`
     delete from cart_items i using carts c
@@ -106,7 +106,7 @@ export async function deleteCartLine(sql: Db, userId: string, id: string): Promi
   return line?.cart_id;
 }
 
-/** Removes all lines; gives the cart's id, undefined if there were none. */
+/** Deletes all lines. Returns the cart's id; undefined if there were none. */
 export async function deleteCartLines(sql: Db, userId: string): Promise<string | undefined> {
   const [line] = await sql<{ cart_id: string }[]>`
     delete from cart_items i using carts c
@@ -115,16 +115,16 @@ export async function deleteCartLines(sql: Db, userId: string): Promise<string |
   return line?.cart_id;
 }
 
-/** Takes the cart for one placement until the transaction ends, or says at once that another one has it. */
+/** Locks the cart for one checkout until the transaction ends. Returns false at once if another checkout has it. */
 export async function tryClaimCart(tx: Db, userId: string): Promise<boolean> {
   const [row] = await tx<{ claimed: boolean }[]>`
     select pg_try_advisory_xact_lock(hashtextextended('cart ' || ${userId}::text, 0)) as claimed`;
   return row!.claimed;
 }
 
-/** Takes the quantities that were bought out of their lines; what was added meanwhile stays. */
+/** Subtracts the ordered quantities from their lines; additions since then stay. */
 export async function takeOutOfCart(tx: Db, bought: { id: string; quantity: number }[]) {
-  // One after the other, for a statement must not both change and delete a row.
+  // Two statements: one must not both update and delete a row.
   await tx`
     delete from cart_items i using jsonb_to_recordset(${tx.json(bought)}) as bought (id uuid, quantity smallint)
     where i.id = bought.id and i.quantity <= bought.quantity`;

@@ -1,4 +1,4 @@
-// A user's cart. It holds wishes, not prices: it is priced whenever it is read, and checked out by the one placement.
+// A user's cart. It stores no prices; every read prices it anew.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireSelfOrManager } from "../auth/guards.ts";
 import { ApiError, notFound } from "../http/errors.ts";
@@ -22,7 +22,7 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "createCart",
         tags,
-        summary: "Make an empty cart; adding the first item does so too",
+        summary: "Create an empty cart; adding the first item does so, too",
         params,
         response: { 201: Cart },
       },
@@ -31,7 +31,7 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
       const { user_id } = request.params;
       await changeCart(app.sql, user_id, async (tx) => {
         const cart = await insertCart(tx, user_id);
-        if (!cart) throw new ApiError("cart_exists", "There is a cart already");
+        if (!cart) throw new ApiError("cart_exists", "The user has a cart already");
         return cart.id;
       });
       return reply.code(201).send(await readCart(app.sql, user_id));
@@ -45,7 +45,7 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "readCart",
         tags,
-        summary: "The cart, priced as an order would be now",
+        summary: "Read the cart with current prices",
         params,
         response: { 200: Cart },
       },
@@ -60,14 +60,14 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "deleteCart",
         tags,
-        summary: "Throw the cart away, if there is one",
+        summary: "Delete the cart, if one exists",
         params,
         response: { 204: Type.Null() },
       },
     },
     async (request, reply) => {
       const { user_id } = request.params;
-      await changeCart(app.sql, user_id, (tx) => deleteCart(tx, user_id)).catch(unlessThereWasNone);
+      await changeCart(app.sql, user_id, (tx) => deleteCart(tx, user_id)).catch(ignoreNotFound);
       return reply.code(204).send(null);
     },
   );
@@ -80,7 +80,7 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "listCartItems",
         tags,
-        summary: "The cart's lines, newest first",
+        summary: "List the cart's lines, newest first",
         params,
         querystring: Type.Object(pageQuery),
         response: { 200: Page(CartItem) },
@@ -89,7 +89,7 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
     async (request) => {
       const page = readPage(request.query);
       const { items } = await readCart(app.sql, request.params.user_id);
-      // At most 50: priced together, and then paged.
+      // At most 50 lines: priced together, then paged.
       const after = items.reverse().filter(({ id }) => !page.after || id < page.after);
       return toPage(after.slice(0, page.limit + 1), page);
     },
@@ -103,7 +103,7 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "addCartItem",
         tags,
-        summary: "Add a line; the same line again adds its quantity",
+        summary: "Add a line; an equal line adds its quantity",
         params,
         body: OrderLineInput,
         response: { 201: CartItem },
@@ -132,14 +132,14 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "deleteCartItems",
         tags,
-        summary: "Empty the cart",
+        summary: "Delete all lines",
         params,
         response: { 204: Type.Null() },
       },
     },
     async (request, reply) => {
       const { user_id } = request.params;
-      await changeCart(app.sql, user_id, (tx) => deleteCartLines(tx, user_id)).catch(unlessThereWasNone);
+      await changeCart(app.sql, user_id, (tx) => deleteCartLines(tx, user_id)).catch(ignoreNotFound);
       return reply.code(204).send(null);
     },
   );
@@ -151,7 +151,7 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "readCartItem",
         tags,
-        summary: "One line of the cart",
+        summary: "Read a line",
         params: itemParams,
         response: { 200: CartItem },
       },
@@ -166,10 +166,10 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "changeCartItem",
         tags,
-        summary: "Change a line's quantity; 0 removes it",
+        summary: "Change a line's quantity; 0 deletes the line",
         params: itemParams,
         body: CartItemPatch,
-        response: { 200: CartItem, 204: Type.Null({ description: "The line is gone" }) },
+        response: { 200: CartItem, 204: Type.Null({ description: "The line was deleted" }) },
       },
     },
     async (request, reply) => {
@@ -191,7 +191,7 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "deleteCartItem",
         tags,
-        summary: "Remove a line",
+        summary: "Delete a line",
         params: itemParams,
         response: { 204: Type.Null() },
       },
@@ -211,7 +211,7 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }
 };
 
-/** To throw away what isn't there is no error. */
-const unlessThereWasNone = (error: unknown) => {
+/** Deleting a missing cart or line is no error. */
+const ignoreNotFound = (error: unknown) => {
   if (!(error instanceof ApiError && error.code === "not_found")) throw error;
 };

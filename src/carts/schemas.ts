@@ -4,7 +4,7 @@ import { Cents, Id, Nullable, StringEnum } from "../http/schemas.ts";
 import { ChosenOption } from "../orders/schemas.ts";
 
 export const CartItemPatch = Type.Object(
-  { quantity: Type.Integer({ minimum: 0, maximum: 100, description: "0 removes the line" }) },
+  { quantity: Type.Integer({ minimum: 0, maximum: 100, description: "0 deletes the line" }) },
   { title: "CartItemPatch", additionalProperties: false, examples: [{ quantity: 3 }] },
 );
 
@@ -22,7 +22,7 @@ export const CartItem = Type.Object(
     total_cents: Nullable(Cents),
     notes: Nullable(Type.String()),
   },
-  { title: "CartItem", description: "Priced as an order would be now; without a price if it can't be had" },
+  { title: "CartItem", description: "With current prices; without a price if unavailable" },
 );
 export type CartItem = Static<typeof CartItem>;
 
@@ -37,9 +37,9 @@ export const CartProblem = Type.Object(
 export type CartProblem = Static<typeof CartProblem>;
 
 const cart = {
-  id: Nullable({ ...Id, description: "null before there is one" }),
+  id: Nullable({ ...Id, description: "null if no cart exists" }),
   items: Type.Array(CartItem),
-  total_cents: Type.Integer({ minimum: 0, description: "Of the lines that can be had" }),
+  total_cents: Type.Integer({ minimum: 0, description: "The total of the available lines" }),
   problems: Type.Array(CartProblem),
 };
 
@@ -53,6 +53,6 @@ const SkippedItem = Type.Object(
 export type SkippedItem = Static<typeof SkippedItem>;
 
 export const ReorderedCart = Type.Object(
-  { ...cart, skipped: Type.Array(SkippedItem, { description: "What can't be had any more" }) },
+  { ...cart, skipped: Type.Array(SkippedItem, { description: "The unavailable lines" }) },
   { title: "ReorderedCart" },
 );

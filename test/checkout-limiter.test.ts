@@ -1,125 +1,96 @@
-// Who may place an order now, and who waits.
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { createAdmission } from "../src/checkout/limiter.ts";
+// At most so many placements run at once, and as many again wait for a second.
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { createCheckoutLimiter } from "../src/checkout/limiter.ts";
 
-const places = 2;
+const slots = 2;
+const busy = { code: "checkout_busy" };
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** Two placements that run, and `waiting` more; `begun` counts those that have begun. */
-function crowd(waiting: number) {
-  const admission = createAdmission(places);
-  const finish: (() => void)[] = [];
-  let begun = 0;
-  const place = () => {
-    const placed = admission.run(() => {
-      begun++;
-      return new Promise<void>((resolve) => finish.push(resolve));
+/** A limiter and placements that run until the test ends them; `begun` names those that have begun, in order. */
+function setUp() {
+  const limiter = createCheckoutLimiter(slots);
+  const begun: string[] = [];
+  const ends = new Map<string, { succeed: () => void; fail: (error: Error) => void }>();
+  const place = (name: string) => {
+    const placed = limiter.run(() => {
+      begun.push(name);
+      return new Promise<string>((resolve, reject) =>
+        ends.set(name, { succeed: () => resolve(name), fail: reject }),
+      );
     });
     placed.catch(() => {});
     return placed;
   };
-  const placed = Array.from({ length: places + waiting }, place);
-  return { admission, finish, begun: () => begun, place, placed };
+  const end = async (name: string) => {
+    ends.get(name)!.succeed();
+    await vi.advanceTimersByTimeAsync(0);
+  };
+  return { begun, ends, place, end };
 }
 
-describe("a place at the counter", () => {
-  it("lets those who waited begin apart, when many places are left at once", async () => {
-    const { admission, finish, begun } = crowd(2);
-    await vi.advanceTimersByTimeAsync(200);
-    for (const end of finish.splice(0)) end();
-    await vi.advanceTimersByTimeAsync(0);
-    expect(begun()).toBe(places + 1);
-    expect(admission.inFlight()).toBe(1);
-    await vi.advanceTimersByTimeAsync(5);
-    expect(begun()).toBe(places + 2);
-    expect(admission.inFlight()).toBe(2);
+describe("the checkout limiter", () => {
+  test("runs as many placements as it has slots and returns their results", async () => {
+    const { begun, place, end } = setUp();
+    const [a] = [place("a"), place("b"), place("c")];
+    await vi.advanceTimersByTimeAsync(500);
+    expect(begun).toEqual(["a", "b"]);
+    await end("a");
+    expect(await a).toBe("a");
+    expect(begun).toEqual(["a", "b", "c"]);
   });
 
-  it("lets them begin at once when placing is quick", async () => {
-    const { finish, begun } = crowd(2);
-    await vi.advanceTimersByTimeAsync(2);
-    for (const end of finish.splice(0)) end();
+  test("lets waiting placements begin in the order in which they came", async () => {
+    const { begun, place, end } = setUp();
+    for (const name of ["a", "b", "c", "d"]) place(name);
     await vi.advanceTimersByTimeAsync(0);
-    expect(begun()).toBe(places + 2);
+    await end("b");
+    await end("a");
+    expect(begun).toEqual(["a", "b", "c", "d"]);
   });
 
-  it("lets them begin at once again as soon as placing is quick again", async () => {
-    const { admission, finish, begun, place } = crowd(2);
-    await vi.advanceTimersByTimeAsync(200);
-    for (const end of finish.splice(0)) end();
+  test("does not let a new placement overtake a waiting one", async () => {
+    const { begun, place, end } = setUp();
+    for (const name of ["a", "b", "c"]) place(name);
+    await vi.advanceTimersByTimeAsync(0);
+    await end("a");
+    place("new");
+    await vi.advanceTimersByTimeAsync(0);
+    expect(begun).toEqual(["a", "b", "c"]);
+    await end("b");
+    expect(begun).toEqual(["a", "b", "c", "new"]);
+  });
+
+  test("rejects at once when as many wait as there are slots", async () => {
+    const { begun, place } = setUp();
+    for (const name of ["a", "b", "c", "d"]) place(name);
+    await expect(place("e")).rejects.toMatchObject(busy);
+    expect(begun).toEqual(["a", "b"]);
+  });
+
+  test("rejects after a second of waiting, and the place in the queue is free again", async () => {
+    const { begun, place, end } = setUp();
+    const [, , c, d] = [place("a"), place("b"), place("c"), place("d")];
+    await vi.advanceTimersByTimeAsync(999);
+    await end("a");
+    const rejected = expect(d).rejects.toMatchObject(busy);
     await vi.advanceTimersByTimeAsync(1);
-    expect(begun()).toBe(places + 1);
-    finish.splice(0)[0]!();
-    place();
-    await vi.advanceTimersByTimeAsync(4);
-    expect(begun()).toBe(places + 3);
-    expect(admission.inFlight()).toBe(2);
+    await rejected;
+    place("e");
+    await end("b");
+    expect(begun).toEqual(["a", "b", "c", "e"]);
+    await end("c");
+    expect(await c).toBe("c");
   });
 
-  it("gives nobody who has just come the place that somebody waits for", async () => {
-    const { finish, begun, place } = crowd(2);
-    await vi.advanceTimersByTimeAsync(200);
-    for (const end of finish.splice(0)) end();
+  test("frees the slot of a placement that fails", async () => {
+    const { begun, ends, place } = setUp();
+    const [a] = [place("a"), place("b"), place("c")];
     await vi.advanceTimersByTimeAsync(0);
-    place();
-    await vi.advanceTimersByTimeAsync(4);
-    expect(begun()).toBe(places + 1);
-    await vi.advanceTimersByTimeAsync(1);
-    expect(begun()).toBe(places + 2);
-    finish.splice(0)[0]!();
-    await vi.advanceTimersByTimeAsync(5);
-    expect(begun()).toBe(places + 3);
-  });
-
-  it("refuses who waits for a second, and gives his place to the next", async () => {
-    const { admission, finish, begun, place, placed } = crowd(1);
-    const refused = expect(placed[2]).rejects.toMatchObject({ code: "checkout_busy" });
-    await vi.advanceTimersByTimeAsync(1_000);
-    await refused;
-    place();
-    for (const end of finish.splice(0)) end();
+    ends.get("a")!.fail(new Error("declined"));
+    await expect(a).rejects.toThrow("declined");
     await vi.advanceTimersByTimeAsync(0);
-    expect(begun()).toBe(places + 1);
-    for (const end of finish.splice(0)) end();
-    await vi.advanceTimersByTimeAsync(0);
-    expect(admission.inFlight()).toBe(0);
-  });
-
-  it("lets as many wait as there are places while those before them begin apart", async () => {
-    const { admission, finish, begun, place } = crowd(places);
-    await vi.advanceTimersByTimeAsync(200);
-    for (const end of finish.splice(0)) end();
-    await vi.advanceTimersByTimeAsync(0);
-    expect(begun()).toBe(places + 1);
-    const accepted = [place(), place()];
-    await expect(place()).rejects.toMatchObject({ code: "checkout_busy" });
-    await vi.advanceTimersByTimeAsync(5);
-    for (let round = 0; round < 2; round++) {
-      for (const end of finish.splice(0)) end();
-      await vi.advanceTimersByTimeAsync(5);
-    }
-    for (const end of finish.splice(0)) end();
-    await Promise.all(accepted);
-    expect(admission.inFlight()).toBe(0);
-  });
-
-  it("lets in who has waited for a second when a place is free for him", async () => {
-    const { admission, finish, begun, placed } = crowd(2);
-    await vi.advanceTimersByTimeAsync(998);
-    for (const end of finish.splice(0)) end();
-    await vi.advanceTimersByTimeAsync(0);
-    expect(begun()).toBe(places + 1);
-    await vi.advanceTimersByTimeAsync(2);
-    expect(begun()).toBe(places + 2);
-    for (const end of finish.splice(0)) end();
-    await Promise.all(placed);
-    expect(admission.inFlight()).toBe(0);
-  });
-
-  it("refuses at once whoever finds as many waiting as there are places", async () => {
-    const { place } = crowd(places);
-    await expect(place()).rejects.toMatchObject({ code: "checkout_busy" });
+    expect(begun).toEqual(["a", "b", "c"]);
   });
 });

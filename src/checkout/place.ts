@@ -1,10 +1,10 @@
 import type { FastifyBaseLogger } from "fastify";
+import { Counter as Count, Gauge } from "prom-client";
 import { type KnownProducts, keepProducts } from "../catalog/product-cache.ts";
 import type { CompleteSettings } from "../config.ts";
 import { newId } from "../db/ids.ts";
 import { type Db, last, openPool, type Pool } from "../db/pool.ts";
 import { ApiError } from "../http/errors.ts";
-import { ordersCreated, replays } from "../observability/metrics.ts";
 import { checkPlacement, scheduled } from "../orders/fulfillment.ts";
 import { priceOrder } from "../orders/pricing.ts";
 import { findOrder, findPlacementFacts, insertPaidOrder, tryLockKey } from "../orders/queries.ts";
@@ -16,7 +16,26 @@ import { findEarlierPayment, markPaymentCharged } from "../payments/queries.ts";
 import { createBreaker } from "../provider-client/circuit-breaker.ts";
 import { findRole } from "../users/queries.ts";
 import { lockNumber, type PlacementKey } from "./idempotency.ts";
-import { type Admission, createAdmission } from "./limiter.ts";
+import { type CheckoutLimiter, createCheckoutLimiter } from "./limiter.ts";
+
+const ordersCreated = new Count({
+  name: "orders_created_total",
+  help: "Orders placed",
+  labelNames: ["fulfillment"],
+});
+const replays = new Count({
+  name: "idempotent_replays_total",
+  help: "Placements answered with the order that their key made before",
+});
+/** Of the checkout created last; a process of the service has one. */
+let readBreakerState = () => 0;
+new Gauge({
+  name: "payment_breaker_state",
+  help: "0 closed, 1 half-open, 2 open",
+  collect() {
+    this.set(readBreakerState());
+  },
+});
 
 /** The codes of a placement, beside those of its input. */
 export const placementRefusals = [
@@ -41,7 +60,7 @@ export interface Counter extends Till {
   /** The connections of everything else. */
   sql: Pool;
   products: KnownProducts;
-  admission: Admission;
+  limiter: CheckoutLimiter;
 }
 
 export interface Placement extends PlacementKey {
@@ -138,7 +157,7 @@ export async function placeOrder(
       return { order, replayed: false };
     });
 
-  const placed = await counter.admission.run(place).catch((error) => replayBeside(counter, placement, error));
+  const placed = await counter.limiter.run(place).catch((error) => replayBeside(counter, placement, error));
   if (placed.replayed) replays.inc();
   else ordersCreated.inc({ fulfillment: placed.order.fulfillment.type });
   return placed;
@@ -198,15 +217,17 @@ export function openCounter(
   });
   const ledger = openPool(databaseUrl, { name: "ledger", max: ledgerWriters, plan: "once" });
   const provider = openPaymentClient(paymentServiceUrl, paymentTimeoutMs);
+  const breaker = createBreaker();
+  readBreakerState = () => ({ closed: 0, "half-open": 1, open: 2 })[breaker.state()];
   return {
     checkout,
     sql,
     products: keepProducts(),
     ledger: openLedger(ledger, ledgerWriters),
     provider,
-    breaker: createBreaker(),
+    breaker,
     log,
-    admission: createAdmission(checkoutConcurrency),
+    limiter: createCheckoutLimiter(checkoutConcurrency),
     async close() {
       await Promise.all([checkout.end({ timeout: 5 }), ledger.end({ timeout: 5 }), provider.close()]);
     },

@@ -4,7 +4,6 @@ import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typ
 import type { Redis } from "ioredis";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, register } from "prom-client";
 import type { Menu } from "../catalog/menu-cache.ts";
-import type { Counter as CheckoutCounter } from "../checkout/place.ts";
 import type { Pool } from "../db/pool.ts";
 import { bypassLoadShedding } from "../http/load-shedding.ts";
 import type { OrderFeed } from "../order-feed/feed.ts";
@@ -43,46 +42,6 @@ new Counter({
       if (metricName === "http_request_duration_seconds_count") this.inc(labels, value);
   },
 });
-export const checkoutRejected = new Counter({
-  name: "checkout_rejected_total",
-  help: "Placements that were not let in",
-  labelNames: ["reason"],
-});
-export const payments = new Counter({
-  name: "payments_total",
-  help: "Charges by their outcome",
-  labelNames: ["outcome"],
-});
-export const paymentDuration = new Histogram({
-  name: "payment_duration_seconds",
-  help: "Time that a charge took, all its tries together",
-  buckets,
-});
-export const ordersCreated = new Counter({
-  name: "orders_created_total",
-  help: "Orders placed",
-  labelNames: ["fulfillment"],
-});
-const statusTransitions = new Counter({
-  name: "order_status_transitions_total",
-  help: "Orders that came to a status",
-  labelNames: ["to"],
-});
-const statusDuration = new Histogram({
-  name: "order_status_duration_seconds",
-  help: "Time that an order spent in a status, when it left it",
-  labelNames: ["status"],
-  buckets: [15, 30, 60, 120, 300, 600, 1200, 3600],
-});
-/** An order has left a status, where it was for so many seconds, for another one. */
-export function countTransition(from: string, seconds: number, to: string) {
-  statusTransitions.inc({ to });
-  statusDuration.observe({ status: from }, seconds);
-}
-export const replays = new Counter({
-  name: "idempotent_replays_total",
-  help: "Placements answered with the order that their key had made",
-});
 export const notifications = new Counter({
   name: "notifications_total",
   help: "Tries to tell the notification provider, by outcome",
@@ -95,10 +54,8 @@ export const refunds = new Counter({
 });
 
 // Known from the start, so that a rate over the first one is right.
-for (const outcome of ["succeeded", "failed", "unknown"]) payments.inc({ outcome }, 0);
 for (const outcome of ["sent", "failed"]) notifications.inc({ outcome }, 0);
 for (const outcome of ["succeeded", "failed", "again", "due"]) refunds.inc({ outcome }, 0);
-for (const reason of ["full", "timeout"]) checkoutRejected.inc({ reason }, 0);
 
 export const productViews = new Counter({
   name: "product_views_total",
@@ -115,8 +72,6 @@ const menuReloads = new Counter({
 // Set when somebody looks.
 const gauge = <T extends string>(name: string, help: string, labelNames: T[] = []) =>
   new Gauge({ name, help, labelNames });
-const checkoutInFlight = gauge("checkout_in_flight", "Placements that hold a place now");
-const breakerState = gauge("payment_breaker_state", "0 closed, 1 half-open, 2 open");
 const redisUp = gauge("redis_up", "1 if Redis answers; missing without REDIS_URL");
 const poolConnections = gauge("db_pool_connections", "Connections to PostgreSQL, of all instances", [
   "pool",
@@ -143,11 +98,10 @@ const patienceMs = 1_000;
 
 /** Open on the instance itself; nginx passes it to nobody. */
 export const metricsRoute: FastifyPluginAsyncTypebox<{
-  counter: CheckoutCounter;
   menu: Menu;
   redis: Redis | undefined;
   feed: OrderFeed;
-}> = async (app, { counter, menu, redis, feed }) => {
+}> = async (app, { menu, redis, feed }) => {
   app.get(
     "/metrics",
     {
@@ -161,8 +115,6 @@ export const metricsRoute: FastifyPluginAsyncTypebox<{
       },
     },
     async (_request, reply) => {
-      checkoutInFlight.set(counter.admission.inFlight());
-      breakerState.set({ closed: 0, "half-open": 1, open: 2 }[counter.breaker.state()]);
       menuViews.reset();
       menuViews.inc(menu.counts.views);
       menuReloads.reset();

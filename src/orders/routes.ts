@@ -8,10 +8,9 @@ import { ApiError, notFound } from "../http/errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
 import { Id } from "../http/schemas.ts";
 import { queueNotification } from "../notifications/queries.ts";
-import { countTransition } from "../observability/metrics.ts";
 import { findOrder, listOrders, lockOrder, setOrderStatus } from "./queries.ts";
 import { IdempotencyHeader, Order, OrderInput, OrderStatus, StatusChange } from "./schemas.ts";
-import { next } from "./status.ts";
+import { countTransition, next } from "./status.ts";
 
 const tags = ["orders"];
 const params = Type.Object({ order_id: Id });

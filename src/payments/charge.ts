@@ -1,10 +1,24 @@
 import type { FastifyBaseLogger } from "fastify";
+import { Counter, Histogram } from "prom-client";
 import { ApiError } from "../http/errors.ts";
-import { paymentDuration, payments } from "../observability/metrics.ts";
 import type { Breaker } from "../provider-client/circuit-breaker.ts";
 import type { PaymentClient } from "./client.ts";
 import type { Ledger } from "./ledger.ts";
 import { markPaymentUnpaid, type NewPayment, type ProviderResponse, reopenPayment } from "./queries.ts";
+
+const payments = new Counter({
+  name: "payments_total",
+  help: "Charges by outcome",
+  labelNames: ["outcome"],
+});
+// Present from the start, so that a rate over the first charge is right.
+for (const outcome of ["succeeded", "failed", "unknown"]) payments.inc({ outcome }, 0);
+
+const paymentDuration = new Histogram({
+  name: "payment_duration_seconds",
+  help: "Duration of a charge, all its attempts together",
+  buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+});
 
 export interface Till {
   /** On connections of its own, so that it is written while the placement's transaction stays untouched. */

@@ -2,10 +2,9 @@ import type { Db } from "../db/pool.ts";
 import { insertEvent } from "../events/queries.ts";
 import { ApiError } from "../http/errors.ts";
 import { queueNotification } from "../notifications/queries.ts";
-import { countTransition } from "../observability/metrics.ts";
 import { findOrder, type LockedOrder, setOrderCanceled } from "../orders/queries.ts";
 import type { Order } from "../orders/schemas.ts";
-import type { Status } from "../orders/status.ts";
+import { countTransition, type Status } from "../orders/status.ts";
 import { refundRest } from "./refunds.ts";
 
 /** From which statuses an owner, and a manager, may cancel. */

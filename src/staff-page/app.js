@@ -3,9 +3,9 @@ import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ApiProblem, resume, signIn, signOut, whenSessionEnds } from "./api.js";
 import { go, mayLeaveView, useRoute } from "./router.js";
-import { Announcer, say } from "./ui/announce.js";
+import { Announcer, toast } from "./ui/announce.js";
 import { Button } from "./ui/button.js";
-import { Asker } from "./ui/confirm.js";
+import { ConfirmHost } from "./ui/confirm.js";
 import { Form, FormActions, TextField } from "./ui/form.js";
 import { html } from "./ui/html.js";
 import { useModal } from "./ui/modal.js";
@@ -32,7 +32,7 @@ function App() {
         if (found?.role !== "customer") return setUser(found ?? null);
         // He was of the staff when he signed in.
         await signOut().catch(() => {});
-        say(notStaff);
+        toast(notStaff);
         setUser(null);
       } catch (error) {
         if (!(error instanceof ApiProblem)) throw error;
@@ -50,12 +50,12 @@ function App() {
   }
 
   return html`
-    ${user === undefined && html`<main class="door"><p class="quiet" role="status">${unreachable ? "The service can't be reached just now. Trying again…" : "One moment…"}</p></main>`}
-    ${user === null && html`<main class="door"><${SignIn} onSignedIn=${enter} /></main>`}
+    ${user === undefined && html`<main class="sign-in"><p class="quiet" role="status">${unreachable ? "The service can't be reached just now. Trying again…" : "One moment…"}</p></main>`}
+    ${user === null && html`<main class="sign-in"><${SignIn} onSignedIn=${enter} /></main>`}
     ${user && html`<${Shell} key=${`${user.id} ${user.role}`} user=${user} onSignedOut=${() => setUser(null)} />`}
-    ${user && ended && html`<${DoorAgain} onSignedIn=${enter} />`}
+    ${user && ended && html`<${SignInDialog} onSignedIn=${enter} />`}
     <${Announcer} />
-    <${Asker} />
+    <${ConfirmHost} />
   `;
 }
 
@@ -63,12 +63,12 @@ function App() {
  * Before all that is open: the session has ended, and what was typed waits behind it, for whoever typed it.
  * @param {{ onSignedIn: (user: User) => void }} props
  */
-function DoorAgain({ onSignedIn }) {
+function SignInDialog({ onSignedIn }) {
   const dialog = useModal();
   return html`
     <dialog
       ref=${dialog}
-      class="door"
+      class="sign-in"
       aria-labelledby="sign-in"
       onCancel=${(/** @type {Event} */ event) => event.preventDefault()}
       onClose=${
@@ -105,7 +105,7 @@ function SignIn({ why, onSignedIn }) {
   }
 
   return html`
-    <div class="door-card">
+    <div class="sign-in-card">
       <${Brand} />
       <h1 id="sign-in">Sign in</h1>
       ${why && html`<p role="status">${why}</p>`}
@@ -139,7 +139,7 @@ function Shell({ user, onSignedOut }) {
 
   const many = offered.length > 1;
   return html`
-    <div class=${many ? "shell office" : "shell"}>
+    <div class=${many ? "shell admin" : "shell"}>
       <a class="skip" href="#main" onClick=${skipToMain}>Skip to the content</a>
       <header class="bar">
         <${Brand} />

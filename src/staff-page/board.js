@@ -16,7 +16,7 @@ import { addressOf, kindOf } from "./fulfillment.js";
 import { SoldOut } from "./sold-out.js";
 import { chime, setSound, wantsSound } from "./sound.js";
 import { follow } from "./stream.js";
-import { warn, whisper } from "./ui/announce.js";
+import { announce, toastError } from "./ui/announce.js";
 import { html } from "./ui/html.js";
 import { formatTime, useNow } from "./ui/time.js";
 import { ViewHead } from "./ui/view-head.js";
@@ -85,11 +85,11 @@ export function View() {
     let moved;
     try {
       moved = await call("PATCH", `/orders/${id}/status`, { body: { status: next[column] } });
-      whisper(`Order ${number} is ${inWords(moved.status)}`);
+      announce(`Order ${number} is ${inWords(moved.status)}`);
     } catch (error) {
       if (!(error instanceof ApiProblem && error.code === "invalid_transition")) throw error;
       moved = await get(`/orders/${id}`);
-      warn(`Somebody was quicker: order ${number} is ${inWords(moved.status)} by now.`);
+      toastError(`Somebody was quicker: order ${number} is ${inWords(moved.status)} by now.`);
     }
     update((now) => applyOrder(now, moved, Date.now()));
   }
@@ -336,7 +336,7 @@ function useNewOrders({ cards, known }) {
     seen.current = new Set(cards.keys());
     if (fresh.length === 0) return;
     chime();
-    whisper(
+    announce(
       fresh
         .map(({ order: { number, items } }) => `New order ${number}: ${items.map(inBrief).join(", ")}`)
         .join(". "),

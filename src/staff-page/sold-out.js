@@ -2,7 +2,7 @@
 // said to be back.
 import { useEffect, useState } from "preact/hooks";
 import { ApiProblem, call, get } from "./api.js";
-import { whisper } from "./ui/announce.js";
+import { announce } from "./ui/announce.js";
 import { Button } from "./ui/button.js";
 import { Dialog } from "./ui/dialog.js";
 import { html } from "./ui/html.js";
@@ -140,7 +140,7 @@ function StockLine({ productId, part, name, of, available, onChange }) {
     try {
       const body = { ...part, ...change };
       const product = await call("PUT", `/admin/products/${productId}/availability`, { body });
-      whisper(told);
+      announce(told);
       onChange(product);
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;

@@ -10,15 +10,15 @@ import {
 } from "./browser.ts";
 import { testMorning } from "./shop.ts";
 
-describe.skipIf(noBrowser)("the office's categories", () => {
+describe.skipIf(noBrowser)("the admin views: categories", () => {
   const shop = testMorning();
   const { visit } = testBrowser();
-  let office: Visit;
+  let admin: Visit;
 
   beforeAll(async () => {
-    office = await visit(shop.url);
-    await signIn(office.page, shop.manager.email, shop.manager.password);
-    await office.page.getByRole("link", { name: "Categories" }).click();
+    admin = await visit(shop.url);
+    await signIn(admin.page, shop.manager.email, shop.manager.password);
+    await admin.page.getByRole("link", { name: "Categories" }).click();
   });
   const names = async () =>
     (
@@ -27,7 +27,7 @@ describe.skipIf(noBrowser)("the office's categories", () => {
     ).map(({ name }) => name);
 
   test("one is added; what is refused stands beside its field, and nothing typed is lost", async () => {
-    const { page } = office;
+    const { page } = admin;
     await page.getByRole("rowheader", { name: "Coffee" }).waitFor();
     await screenshot(page, "categories-desk");
     await expectAccessible(page);
@@ -62,7 +62,7 @@ describe.skipIf(noBrowser)("the office's categories", () => {
   });
 
   test("one is edited; who leaves with something typed is asked first", async () => {
-    const { page } = office;
+    const { page } = admin;
     await page.getByRole("button", { name: "Edit Tea" }).click();
     const window = page.getByRole("dialog", { name: "Edit Tea" });
     await window.getByLabel("Name").fill("Teas");
@@ -84,7 +84,7 @@ describe.skipIf(noBrowser)("the office's categories", () => {
   });
 
   test("an empty one is deleted once it was meant; one with products stays, and says why", async () => {
-    const { page } = office;
+    const { page } = admin;
     await page.getByRole("button", { name: "Delete Coffee" }).click();
     await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
     await page.getByText("Coffee is still there. The category has 5 products").waitFor();
@@ -105,11 +105,11 @@ describe.skipIf(noBrowser)("the office's categories", () => {
     await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
     await page.getByText("Somebody has deleted Juice already").waitFor();
     await page.getByRole("rowheader", { name: "Juice" }).waitFor({ state: "detached" });
-    expect(office.complaints).toEqual([]);
+    expect(admin.complaints).toEqual([]);
   });
 
   test("a list that was asked for earlier, and comes later, doesn't take the place of a newer one", async () => {
-    const { page } = office;
+    const { page } = admin;
     for (const name of ["Soda", "Water"])
       await shop.call(shop.manager, "POST", "/admin/categories", { name });
     await page.reload();

@@ -47,22 +47,22 @@ test("a file is split for the eye as the service splits it", () => {
   );
 });
 
-describe.skipIf(noBrowser)("the office's import", () => {
+describe.skipIf(noBrowser)("the admin views: import", () => {
   const shop = testMorning();
   const { visit } = testBrowser();
-  let office: Visit;
+  let admin: Visit;
   let page: Page;
 
   beforeAll(async () => {
-    office = await visit(shop.url);
-    page = office.page;
+    admin = await visit(shop.url);
+    page = admin.page;
     await signIn(page, shop.manager.email, shop.manager.password);
     await page.getByRole("link", { name: "Import" }).click();
     await page.getByRole("heading", { name: "Import" }).waitFor();
   });
   afterEach(async () => {
     await page.unrouteAll();
-    expect(office.complaints).toEqual([]);
+    expect(admin.complaints).toEqual([]);
   });
 
   const choose = (text: string | Buffer, mimeType = "text/csv", name = "spring.csv") =>

@@ -17,16 +17,16 @@ import { testMorning } from "./shop.ts";
 describe.skipIf(noBrowser)("the ledgers", () => {
   const shop = testMorning();
   const { visit } = testBrowser();
-  let office: Visit;
+  let admin: Visit;
 
   beforeAll(async () => {
-    office = await visit(shop.url);
-    await signIn(office.page, shop.manager.email, shop.manager.password);
-    await office.page.getByText("Live", { exact: true }).waitFor();
+    admin = await visit(shop.url);
+    await signIn(admin.page, shop.manager.email, shop.manager.password);
+    await admin.page.getByText("Live", { exact: true }).waitFor();
   });
   afterEach(() => {
     shop.provider.reset();
-    expect(office.complaints).toEqual([]);
+    expect(admin.complaints).toEqual([]);
   });
 
   const fine: Answer = { status: 200, body: { success: true } };
@@ -53,7 +53,7 @@ describe.skipIf(noBrowser)("the ledgers", () => {
     shop.call(shop.manager, "POST", `/orders/${id}/cancel`, { reason: "Out of beans" });
 
   test("all clear is said where nothing has to be looked after", async () => {
-    const { page } = office;
+    const { page } = admin;
     await shop.place();
     await open(page);
     await page.getByRole("heading", { name: "All clear" }).waitFor();
@@ -62,7 +62,7 @@ describe.skipIf(noBrowser)("the ledgers", () => {
   });
 
   test("a refund that is due is tried again by hand: failing again is said, and so is that it went through", async () => {
-    const { page } = office;
+    const { page } = admin;
     answer({ "/refunds": { status: 500, body: { message: "Try later" } } });
     const order = await shop.place();
     await cancel(order);
@@ -96,7 +96,7 @@ describe.skipIf(noBrowser)("the ledgers", () => {
   });
 
   test("a failed refund whose money was given back otherwise is refused, in words in its row", async () => {
-    const { page } = office;
+    const { page } = admin;
     answer({ "/refunds": { status: 404 } });
     const order = await shop.place();
     await cancel(order);
@@ -113,7 +113,7 @@ describe.skipIf(noBrowser)("the ledgers", () => {
   });
 
   test("a charge that no order came of is seen, and its refund says that it can't be sent from here", async () => {
-    const { page } = office;
+    const { page } = admin;
     answer({ "/payments": "reset", "/refunds": { status: 500 } });
     await expect(shop.place()).rejects.toThrow("payment_unconfirmed");
     await open(page);
@@ -132,7 +132,7 @@ describe.skipIf(noBrowser)("the ledgers", () => {
   });
 
   test("a notification that failed is sent again by hand", async () => {
-    const { page } = office;
+    const { page } = admin;
     answer({ "/notifications": { status: 400, body: { success: false } } });
     const order = await shop.place();
     await shop.call(shop.barista, "PATCH", `/orders/${order.id}/status`, { status: "preparation" });

@@ -13,7 +13,7 @@ import {
 } from "./browser.ts";
 import { catalog, testMorning } from "./shop.ts";
 
-describe.skipIf(noBrowser)("the office's orders", () => {
+describe.skipIf(noBrowser)("the admin views: orders", () => {
   const shop = testMorning();
   const { visit } = testBrowser();
   let desk: Visit;

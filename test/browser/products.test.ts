@@ -18,21 +18,21 @@ import {
 } from "./browser.ts";
 import { catalog, testMorning } from "./shop.ts";
 
-describe.skipIf(noBrowser)("the office's products", () => {
+describe.skipIf(noBrowser)("the admin views: products", () => {
   const shop = testMorning();
   const { visit } = testBrowser();
-  let office: Visit;
+  let admin: Visit;
   let page: Page;
 
   beforeAll(async () => {
-    office = await visit(shop.url);
-    page = office.page;
+    admin = await visit(shop.url);
+    page = admin.page;
     await signIn(page, shop.manager.email, shop.manager.password);
     await page.getByRole("link", { name: "Products" }).click();
   });
   afterEach(async () => {
     await page.unrouteAll();
-    expect(office.complaints).toEqual([]);
+    expect(admin.complaints).toEqual([]);
   });
 
   const goTo = (path: string, on = page) => on.evaluate(`location.hash = "#${path}"`);

@@ -12,10 +12,10 @@ import {
 } from "./browser.ts";
 import { testMorning } from "./shop.ts";
 
-describe.skipIf(noBrowser)("the office's promotions", () => {
+describe.skipIf(noBrowser)("the admin views: promotions", () => {
   const shop = testMorning();
   const { visit } = testBrowser();
-  let office: Visit;
+  let admin: Visit;
 
   const make = (fields: object) => shop.call<Promotion>(shop.manager, "POST", "/admin/promotions", fields);
   const shown = async () =>
@@ -32,13 +32,13 @@ describe.skipIf(noBrowser)("the office's promotions", () => {
       ends_at: "2026-01-06T08:00:00.5Z",
     });
     await make({ title: "Summer of 2099", starts_at: "2099-06-01T08:00:00Z" });
-    office = await visit(shop.url, { timezoneId: "Asia/Kolkata" });
-    await signIn(office.page, shop.manager.email, shop.manager.password);
-    await office.page.getByRole("link", { name: "Promotions" }).click();
+    admin = await visit(shop.url, { timezoneId: "Asia/Kolkata" });
+    await signIn(admin.page, shop.manager.email, shop.manager.password);
+    await admin.page.getByRole("link", { name: "Promotions" }).click();
   });
 
   test("each says whether it is shown; a new one is shown at once, and what is refused stands beside its field", async () => {
-    const { page } = office;
+    const { page } = admin;
     await page.getByRole("row", { name: "Monday latte Over Jan 5" }).waitFor();
     await page.getByRole("row", { name: "Summer of 2099 Planned Jun 1, 2099" }).waitFor();
     await page.getByRole("button", { name: "New promotion" }).click();
@@ -90,7 +90,7 @@ describe.skipIf(noBrowser)("the office's promotions", () => {
   });
 
   test("one is edited: what was not touched stays to the second, and is what a colleague made of it", async () => {
-    const { page } = office;
+    const { page } = admin;
     const before = (await row("Monday latte"))!;
     await page.getByRole("button", { name: "Edit Monday latte" }).click();
     const window = page.getByRole("dialog", { name: "Edit Monday latte" });
@@ -112,7 +112,7 @@ describe.skipIf(noBrowser)("the office's promotions", () => {
   });
 
   test("one is deleted once it was meant", async () => {
-    const { page } = office;
+    const { page } = admin;
     await page.getByRole("button", { name: "Delete Fresh donuts" }).click();
     await expectAccessible(page);
     await page.getByRole("alertdialog").getByRole("button", { name: "Go back" }).click();
@@ -134,7 +134,7 @@ describe.skipIf(noBrowser)("the office's promotions", () => {
     await page.getByText("Tuesday latte is still there. The service can't be reached").waitFor();
     await page.unrouteAll();
     expect(await shown()).toEqual(["Tuesday latte"]);
-    expect(office.complaints).toEqual([]);
+    expect(admin.complaints).toEqual([]);
   });
 
   test("on a phone nothing runs out of the screen", async () => {

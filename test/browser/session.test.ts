@@ -58,7 +58,7 @@ describe.skipIf(noBrowser)("a session on the staff's page", () => {
     expect([seen, refused]).toEqual([[200], []]);
   });
 
-  test("a session that was ended elsewhere leads back to the door, and says so", async () => {
+  test("a session that was ended elsewhere asks to sign in again, and says why", async () => {
     const { page } = await openBoard();
     await page.route("**/api/v1/categories**", (route) => route.fulfill(unauthorized));
     await shop.sql`update sessions set ended_at = now() where user_id = ${shop.manager.id}`;
@@ -77,20 +77,20 @@ describe.skipIf(noBrowser)("a session on the staff's page", () => {
     await page.route("**/admin/categories", (route) => route.fulfill(unauthorized));
     await shop.sql`update sessions set ended_at = now() where user_id = ${shop.manager.id}`;
     await window.getByRole("button", { name: "Save" }).click();
-    const door = page.getByRole("dialog", { name: "Sign in" });
-    await door.getByText("Your session has ended. Please sign in again.").waitFor();
+    const signInDialog = page.getByRole("dialog", { name: "Sign in" });
+    await signInDialog.getByText("Your session has ended. Please sign in again.").waitFor();
     await expectAccessible(page);
     await screenshot(page, "session-ended-desk");
     // It covers all, and no key takes it away.
-    expect(await door.boundingBox()).toEqual({ x: 0, y: 0, ...page.viewportSize() });
+    expect(await signInDialog.boundingBox()).toEqual({ x: 0, y: 0, ...page.viewportSize() });
     for (const _ of [1, 2]) await page.keyboard.press("Escape");
     await sleep(100);
-    expect(await door.isVisible()).toBe(true);
+    expect(await signInDialog.isVisible()).toBe(true);
     await page.unrouteAll();
     await signIn(page, shop.manager.email, "a wrong guess");
-    await door.getByText("Email or password is wrong").waitFor();
+    await signInDialog.getByText("Email or password is wrong").waitFor();
     await signIn(page, shop.manager.email, shop.manager.password);
-    await door.waitFor({ state: "detached" });
+    await signInDialog.waitFor({ state: "detached" });
     expect(await window.getByLabel("Name").inputValue()).toBe("Tea");
     await window.getByRole("button", { name: "Save" }).click();
     await page.getByRole("rowheader", { name: "Tea" }).waitFor();
@@ -103,11 +103,11 @@ describe.skipIf(noBrowser)("a session on the staff's page", () => {
     await page.route("**/admin/categories/*", (route) => route.fulfill(unauthorized));
     await shop.sql`update sessions set ended_at = now() where user_id = ${shop.manager.id}`;
     await edited.getByRole("button", { name: "Save" }).click();
-    await door.waitFor();
+    await signInDialog.waitFor();
     await page.unrouteAll();
     const other = await makeUser(shop.sql, "manager");
     await signIn(page, other.email, other.password);
-    for (const each of [door, edited]) await each.waitFor({ state: "detached" });
+    for (const each of [signInDialog, edited]) await each.waitFor({ state: "detached" });
     await page.getByRole("rowheader", { name: "Tea", exact: true }).waitFor();
     expect(complaints).toEqual([]);
   });

@@ -13,23 +13,23 @@ import {
 } from "./browser.ts";
 import { testMorning } from "./shop.ts";
 
-describe.skipIf(noBrowser)("the office's users", () => {
+describe.skipIf(noBrowser)("the admin views: users", () => {
   const shop = testMorning();
   const { visit } = testBrowser();
-  let office: Visit;
+  let admin: Visit;
 
   beforeAll(async () => {
-    office = await visit(shop.url);
-    await signIn(office.page, shop.manager.email, shop.manager.password);
-    await office.page.getByText("Live", { exact: true }).waitFor();
+    admin = await visit(shop.url);
+    await signIn(admin.page, shop.manager.email, shop.manager.password);
+    await admin.page.getByText("Live", { exact: true }).waitFor();
   });
-  afterEach(() => expect(office.complaints).toEqual([]));
+  afterEach(() => expect(admin.complaints).toEqual([]));
 
   const openUser = async ({ id, email }: TestUser) => {
-    await office.page.goto(`${shop.url}/admin#/users/${id}`);
-    await office.page.getByRole("heading", { level: 1, name: email }).waitFor();
+    await admin.page.goto(`${shop.url}/admin#/users/${id}`);
+    await admin.page.getByRole("heading", { level: 1, name: email }).waitFor();
   };
-  const part = (name: string) => office.page.getByRole("region", { name });
+  const part = (name: string) => admin.page.getByRole("region", { name });
   const rowOf = async ({ id }: TestUser) => {
     const [row] = await shop.sql`
       select first_name, last_name, phone_number, role, deleted_at is not null as deleted
@@ -38,11 +38,11 @@ describe.skipIf(noBrowser)("the office's users", () => {
   };
   const remove = async () => {
     await part("Delete").getByRole("button").click();
-    await office.page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
+    await admin.page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
   };
 
   test("somebody is found by email and by role", async () => {
-    const { page } = office;
+    const { page } = admin;
     await page.getByRole("link", { name: "Users" }).click();
     await page.getByRole("rowheader", { name: shop.barista.email }).waitFor();
     expect(await page.getByRole("row").count()).toBe(1 + 3);
@@ -65,7 +65,7 @@ describe.skipIf(noBrowser)("the office's users", () => {
   });
 
   test("names and phone are changed; what is refused stands beside its field, and nothing typed is lost", async () => {
-    const { page } = office;
+    const { page } = admin;
     const ada = await makeUser(shop.sql);
     await shop.sql`update users set phone_number = '+1 555 0199' where id = ${shop.barista.id}`;
     await openUser(ada);
@@ -97,7 +97,7 @@ describe.skipIf(noBrowser)("the office's users", () => {
   });
 
   test("a role is given once it was meant; one's own is not one's own to change", async () => {
-    const { page } = office;
+    const { page } = admin;
     const bo = await makeUser(shop.sql);
     await openUser(bo);
     const person = part("Person");
@@ -121,7 +121,7 @@ describe.skipIf(noBrowser)("the office's users", () => {
   });
 
   test("a device is signed out from here, and an identity unlinked, unless it is the only way in", async () => {
-    const { page } = office;
+    const { page } = admin;
     const cy = await makeUser(shop.sql);
     await shop.sql`
       insert into identities (id, user_id, provider, provider_id, username)
@@ -159,7 +159,7 @@ describe.skipIf(noBrowser)("the office's users", () => {
   });
 
   test("somebody is deleted once it was meant; who can't be stays, and it is said why", async () => {
-    const { page } = office;
+    const { page } = admin;
     await openUser(shop.manager);
     await remove();
     await part("Delete").getByText("Another manager has to delete you").waitFor();

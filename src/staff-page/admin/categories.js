@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { Dialog } from "../ui/dialog.js";
 import { Form, FormActions, TextArea, TextField, wholeNumber } from "../ui/form.js";
 import { html } from "../ui/html.js";
-import { PagedList, usePages } from "../ui/use-paginated-query.js";
+import { PagedList, usePaginatedQuery } from "../ui/use-paginated-query.js";
 import { ViewHead } from "../ui/view-head.js";
 import { useRowEditing } from "./row-editing.js";
 
@@ -11,7 +11,7 @@ import { useRowEditing } from "./row-editing.js";
 
 export function View() {
   const pages = /** @type {import("../ui/use-paginated-query.js").Pages<Category>} */ (
-    usePages("/categories")
+    usePaginatedQuery("/categories")
   );
   const { add, actions, opened } = useRowEditing({
     pages,

@@ -1,7 +1,7 @@
 // The catalog from a spreadsheet, and into one. A file is tried before anything is written.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiProblem, call, request, whole } from "../api.js";
-import { say, warn } from "../ui/announce.js";
+import { toast, toastError } from "../ui/announce.js";
 import { Button } from "../ui/button.js";
 import { FileDrop } from "../ui/file-drop.js";
 import { inWords } from "../ui/form.js";
@@ -48,10 +48,10 @@ export function View() {
       if (!(error instanceof ApiProblem)) throw error;
       told = { problem: error, again: () => send(next, dry) };
     }
-    if ("result" in told && !dry) say(`${next.name} is imported`);
+    if ("result" in told && !dry) toast(`${next.name} is imported`);
     // Another one may have been chosen meanwhile, or another view.
     if (latest.current !== next) {
-      if ("problem" in told && !dry) warn(`${next.name}: ${told.problem.message}`);
+      if ("problem" in told && !dry) toastError(`${next.name}: ${told.problem.message}`);
       return;
     }
     setSource(next);
@@ -101,7 +101,7 @@ export function View() {
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
       // Not in the place of what a file was tried to be.
-      warn(`The products could not be downloaded. ${error.message}`);
+      toastError(`The products could not be downloaded. ${error.message}`);
     }
   }
 

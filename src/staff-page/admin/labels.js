@@ -10,9 +10,9 @@ import { html } from "../ui/html.js";
 export const nameOf = ({ first_name, last_name, email }) =>
   [first_name, last_name].filter(Boolean).join(" ") || email || "Without a name";
 
-/** A word, and the class that colors it. @typedef {[string, string]} Told */
+/** A word, and the class that colors it. @typedef {[string, string]} StatusLabel */
 
-/** @type {Record<Order["status"], Told>} */
+/** @type {Record<Order["status"], StatusLabel>} */
 export const orderStatuses = {
   waiting: ["Waiting", "waiting"],
   preparation: ["In preparation", "preparation"],
@@ -21,7 +21,7 @@ export const orderStatuses = {
   canceled: ["Canceled", "late"],
 };
 
-/** Of an order, as its customer is told. @type {Record<Order["payment_status"], Told>} */
+/** Of an order, as its customer is told. @type {Record<Order["payment_status"], StatusLabel>} */
 export const orderPaymentStatuses = {
   paid: ["Paid", "fine"],
   partially_refunded: ["Partly refunded", "soon"],
@@ -30,7 +30,7 @@ export const orderPaymentStatuses = {
   refund_due: ["Refund due", "late"],
 };
 
-/** Of a charge in the ledger. @type {Record<Payment["status"], Told>} */
+/** Of a charge in the ledger. @type {Record<Payment["status"], StatusLabel>} */
 export const paymentStatuses = {
   pending: ["Being charged", "soon"],
   succeeded: ["Charged", "fine"],
@@ -41,7 +41,7 @@ export const paymentStatuses = {
   refund_due: ["Refund due", "late"],
 };
 
-/** @type {Record<Refund["status"], Told>} */
+/** @type {Record<Refund["status"], StatusLabel>} */
 export const refundStatuses = {
   pending: ["On its way", "soon"],
   succeeded: ["Given back", "fine"],
@@ -49,14 +49,14 @@ export const refundStatuses = {
   due: ["Due", "late"],
 };
 
-/** @type {Record<Notification["status"], Told>} */
+/** @type {Record<Notification["status"], StatusLabel>} */
 export const notificationStatuses = {
   pending: ["On its way", "soon"],
   sent: ["Sent", "fine"],
   failed: ["Failed", "late"],
 };
 
-/** @param {{ told: Told }} props */
+/** @param {{ told: StatusLabel }} props */
 export function Badge({ told: [word, kind] }) {
   return html`<span class=${`badge ${kind}`}>${word}</span>`;
 }

@@ -3,7 +3,7 @@ import { html } from "../ui/html.js";
 import { formatMoney } from "../ui/money.js";
 import { Tabs } from "../ui/tabs.js";
 import { Time } from "../ui/time.js";
-import { PagedList, usePages } from "../ui/use-paginated-query.js";
+import { PagedList, usePaginatedQuery } from "../ui/use-paginated-query.js";
 import { ViewHead } from "../ui/view-head.js";
 import { Answer, Badge, notificationStatuses, paymentStatuses, refundStatuses } from "./labels.js";
 import { NotificationTable } from "./notifications.js";
@@ -11,7 +11,7 @@ import { RefundTable } from "./refunds.js";
 
 /** @typedef {import("../../payments/schemas.ts").Payment} Payment */
 
-/** @type {Record<string, { label: string, path: string, statuses: Record<string, import("./labels.js").Told>, table: (items: any[]) => unknown }>} */
+/** @type {Record<string, { label: string, path: string, statuses: Record<string, import("./labels.js").StatusLabel>, table: (items: any[]) => unknown }>} */
 const ledgers = {
   refunds: {
     label: "Refunds",
@@ -60,7 +60,7 @@ export function View({ route: { rest, query } }) {
 }
 
 /** @type {{ title: string, about: string, ledger: string, status: string }[]} */
-const worries = [
+const attentionItems = [
   {
     title: "Refunds due",
     about: "The provider can't or won't give these back: a person has to, or has to try again.",
@@ -89,8 +89,8 @@ const worries = [
 
 function ToLookAfter() {
   // As many hooks each time: the list never changes.
-  const lists = worries.map(({ ledger, status }) =>
-    usePages(/** @type {typeof ledgers[string]} */ (ledgers[ledger]).path, { status }),
+  const lists = attentionItems.map(({ ledger, status }) =>
+    usePaginatedQuery(/** @type {typeof ledgers[string]} */ (ledgers[ledger]).path, { status }),
   );
   const clear = lists.every(({ items }) => items?.length === 0);
   const reading = lists.some(({ items, problem }) => !items && !problem);
@@ -103,7 +103,7 @@ function ToLookAfter() {
         <p>No refund is due or failed, every charge is known, and every notification has arrived.</p>
       </div>`
     }
-    ${worries.map(({ title, about, ledger }, nth) => {
+    ${attentionItems.map(({ title, about, ledger }, nth) => {
       const pages = /** @type {import("../ui/use-paginated-query.js").Pages<any>} */ (lists[nth]);
       if (!pages.problem && !pages.items?.length) return null;
       const id = `worry-${nth}`;
@@ -121,7 +121,7 @@ function ToLookAfter() {
 /** @param {{ name: string, status: string }} props */
 function Ledger({ name, status }) {
   const { label, path, statuses, table } = /** @type {typeof ledgers[string]} */ (ledgers[name]);
-  const pages = usePages(path, { status });
+  const pages = usePaginatedQuery(path, { status });
   return html`
     <${Tabs}
       label="Status"

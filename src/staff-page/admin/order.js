@@ -3,14 +3,14 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiProblem, call, get } from "../api.js";
 import { addressOf, kindOf } from "../fulfillment.js";
 import { follow } from "../stream.js";
-import { say, warn, whisper } from "../ui/announce.js";
+import { announce, toast, toastError } from "../ui/announce.js";
 import { Button } from "../ui/button.js";
 import { Dialog } from "../ui/dialog.js";
 import { Form, FormActions, MoneyField, TextArea } from "../ui/form.js";
 import { html } from "../ui/html.js";
 import { formatChange, formatMoney, parseMoney, typedMoney } from "../ui/money.js";
 import { Time } from "../ui/time.js";
-import { ReadingState, useReading } from "../ui/use-query.js";
+import { QueryState, useQuery } from "../ui/use-query.js";
 import { catchFocus, ViewHead } from "../ui/view-head.js";
 import { Answer, Badge, nameOf, orderPaymentStatuses, orderStatuses, paymentStatuses } from "./labels.js";
 import { NotificationTable } from "./notifications.js";
@@ -97,7 +97,7 @@ const refundable = ({ payments, refunds }) =>
 /** @param {{ id: string }} props */
 export function OrderStory({ id }) {
   const reading = /** @type {import("../ui/use-query.js").Reading<Story>} */ (
-    useReading(id, () => readStory(id))
+    useQuery(id, () => readStory(id))
   );
   const [asking, setAsking] = useState(/** @type {"refund" | "cancel" | undefined} */ (undefined));
   const { value: story, reload } = reading;
@@ -109,7 +109,7 @@ export function OrderStory({ id }) {
         // Its stream ends with it, and would be opened again and again.
         if (isFinished(type === "snapshot" ? data : data.data)) stop();
         if (type === "snapshot") return;
-        whisper(inBrief(data.data.number, happening(data)[0]));
+        announce(inBrief(data.data.number, happening(data)[0]));
         void reload();
       },
       () => {},
@@ -137,7 +137,7 @@ export function OrderStory({ id }) {
     return html`
       <${ViewHead} title="Order" />
       <${Back} />
-      <${ReadingState} reading=${reading} />
+      <${QueryState} reading=${reading} />
     `;
 
   const { order, customer, payments, refunds, notifications, events } = story;
@@ -148,10 +148,10 @@ export function OrderStory({ id }) {
     try {
       await call("PATCH", `/orders/${id}/status`, { body: { status: step?.to } });
       // The stream says the same, which is spoken once.
-      if (step) whisper(inBrief(order.number, orderStatuses[step.to][0]));
+      if (step) announce(inBrief(order.number, orderStatuses[step.to][0]));
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
-      warn(
+      toastError(
         error.code === "invalid_transition"
           ? "Somebody was quicker: this is how the order is now."
           : error.message,
@@ -171,7 +171,7 @@ export function OrderStory({ id }) {
       </div>
     <//>
     <${Back} />
-    ${reading.problem && html`<${ReadingState} reading=${reading} />`}
+    ${reading.problem && html`<${QueryState} reading=${reading} />`}
     <div class="story">
       <div>
         <section class="part sheet" aria-labelledby="ordered">
@@ -218,7 +218,7 @@ export function OrderStory({ id }) {
         onClose=${() => setAsking(undefined)}
         onDone=${async () => {
           setAsking(undefined);
-          say("The refund is on its way");
+          toast("The refund is on its way");
           await reload();
           catchFocus();
         }}
@@ -235,7 +235,7 @@ export function OrderStory({ id }) {
         }}
         onDone=${async () => {
           setAsking(undefined);
-          say(`Order ${order.number} is canceled`);
+          toast(`Order ${order.number} is canceled`);
           await reload();
           catchFocus();
         }}

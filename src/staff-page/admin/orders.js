@@ -7,7 +7,7 @@ import { Form, FormActions, SelectField, TextField } from "../ui/form.js";
 import { html } from "../ui/html.js";
 import { formatMoney } from "../ui/money.js";
 import { Time } from "../ui/time.js";
-import { PagedList, usePages } from "../ui/use-paginated-query.js";
+import { PagedList, usePaginatedQuery } from "../ui/use-paginated-query.js";
 import { ViewHead } from "../ui/view-head.js";
 import { Badge, orderPaymentStatuses, orderStatuses } from "./labels.js";
 import { OrderStory } from "./order.js";
@@ -31,7 +31,7 @@ function startOf(day, later = 0) {
 /** @param {{ query: URLSearchParams }} props What is asked for stands in the address: it can be kept, and gone back to. */
 function OrderList({ query }) {
   const pages = /** @type {import("../ui/use-paginated-query.js").Pages<Order>} */ (
-    usePages("/admin/orders", {
+    usePaginatedQuery("/admin/orders", {
       status: query.get("status"),
       customer_id: query.get("customer_id"),
       from: startOf(query.get("from")),

@@ -4,13 +4,13 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiProblem, call, get, request, whole } from "../api.js";
 import { useLeaveQuestion, useNavigation } from "../router.js";
 import { Stock } from "../sold-out.js";
-import { say, warn } from "../ui/announce.js";
+import { toast, toastError } from "../ui/announce.js";
 import { Button } from "../ui/button.js";
-import { ask } from "../ui/confirm.js";
+import { confirm } from "../ui/confirm.js";
 import { Form, FormActions, MoneyField, PathError, SelectField, TextArea, TextField } from "../ui/form.js";
 import { html } from "../ui/html.js";
 import { Rows } from "../ui/rows.js";
-import { ReadingState, useReading } from "../ui/use-query.js";
+import { QueryState, useQuery } from "../ui/use-query.js";
 import { ViewHead } from "../ui/view-head.js";
 import {
   blankGroup,
@@ -60,7 +60,7 @@ const unreadable = new ApiProblem({
 export function ProductEditor({ id, like, categories, back }) {
   const from = id ?? like;
   const reading = /** @type {import("../ui/use-query.js").Reading<Product | null>} */ (
-    useReading(from ?? "", async () => (from ? get(`/admin/products/${from}`) : null))
+    useQuery(from ?? "", async () => (from ? get(`/admin/products/${from}`) : null))
   );
   const product = reading.value ?? undefined;
 
@@ -69,7 +69,7 @@ export function ProductEditor({ id, like, categories, back }) {
     return html`
       ${toList}
       <${ViewHead} title="Product" />
-      <${ReadingState} reading=${reading} />
+      <${QueryState} reading=${reading} />
     `;
   if (id && product?.archived_at)
     return html`
@@ -103,7 +103,7 @@ function ProductForm({ read, begin = emptyDraft, categories, back }) {
   const [clash, setClash] = useState(/** @type {Clash | undefined} */ (undefined));
   const unsaved = differences(draft, base).length > 0 || file !== undefined;
   useLeaveQuestion(
-    unsaved ? () => ask("Leave without saving?", "What you typed would be lost.", "Leave") : undefined,
+    unsaved ? () => confirm("Leave without saving?", "What you typed would be lost.", "Leave") : undefined,
   );
   /** @param {Partial<Draft>} part */
   const change = (part) => setDraft((now) => ({ ...now, ...part }));
@@ -137,7 +137,7 @@ function ProductForm({ read, begin = emptyDraft, categories, back }) {
       if (shown !== saved) adopt(shown, sent);
       setFile(undefined);
       setClash(undefined);
-      say(`${saved.name} is saved`);
+      toast(`${saved.name} is saved`);
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
       if (product && error.code === "stale_version") return compare(product);
@@ -193,17 +193,21 @@ function ProductForm({ read, begin = emptyDraft, categories, back }) {
   /** @param {Product} was */
   async function archive({ id, name, version }) {
     if (
-      !(await ask(`Archive ${name}?`, "It leaves the menu for good. Past orders keep its name.", "Archive"))
+      !(await confirm(
+        `Archive ${name}?`,
+        "It leaves the menu for good. Past orders keep its name.",
+        "Archive",
+      ))
     )
       return;
     try {
       await call("DELETE", `/admin/products/${id}`, { headers: { "if-match": `"${version}"` } });
-      say(`${name} is archived`);
+      toast(`${name} is archived`);
       leaveFor(back);
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
       if (product && error.code === "stale_version") await compare(product);
-      else warn(`${name} is still there. ${error.message}`);
+      else toastError(`${name} is still there. ${error.message}`);
     }
   }
 

@@ -1,11 +1,11 @@
 // What the shop sells: found, and from there edited.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { get } from "../api.js";
-import { whisper } from "../ui/announce.js";
+import { announce } from "../ui/announce.js";
 import { html } from "../ui/html.js";
 import { formatMoney } from "../ui/money.js";
-import { PagedList, usePages } from "../ui/use-paginated-query.js";
-import { ReadingState, useReading } from "../ui/use-query.js";
+import { PagedList, usePaginatedQuery } from "../ui/use-paginated-query.js";
+import { QueryState, useQuery } from "../ui/use-query.js";
 import { ViewHead } from "../ui/view-head.js";
 import { ProductEditor } from "./product-editor.js";
 import { Thumbnail } from "./product-picture.js";
@@ -20,9 +20,9 @@ let listAddress = "#/products";
 
 /** @param {{ route: import("../router.js").Route }} props */
 export function View({ route: { rest, query } }) {
-  const reading = useReading("categories", readCategories);
+  const reading = useQuery("categories", readCategories);
   const categories = reading.value;
-  if (!categories) return html`<${ViewHead} title="Products" /><${ReadingState} reading=${reading} />`;
+  if (!categories) return html`<${ViewHead} title="Products" /><${QueryState} reading=${reading} />`;
   const [id] = rest;
   if (!id) return html`<${ProductList} query=${query} categories=${categories} />`;
   return html`<${ProductEditor}
@@ -55,7 +55,7 @@ function ProductList({ query, categories }) {
   const [typed, setTyped] = useState(wanted);
   const asked = useRef(wanted);
   const pages = /** @type {import("../ui/use-paginated-query.js").Pages<Product>} */ (
-    usePages("/admin/products", { q: wanted, category_id, archived })
+    usePaginatedQuery("/admin/products", { q: wanted, category_id, archived })
   );
 
   /** @param {Record<string, string>} change an empty text: not looked for */
@@ -87,7 +87,7 @@ function ProductList({ query, categories }) {
   useEffect(() => {
     const { items, hasMore } = pages;
     if (items && (wanted || category_id || archived))
-      whisper(`${items.length}${hasMore ? " and more" : ""} found`);
+      announce(`${items.length}${hasMore ? " and more" : ""} found`);
   }, [pages.items]);
 
   return html`

@@ -4,7 +4,7 @@ import { Dialog } from "../ui/dialog.js";
 import { Field, Form, FormActions, TextArea, TextField, wholeNumber } from "../ui/form.js";
 import { html } from "../ui/html.js";
 import { Time, useNow } from "../ui/time.js";
-import { PagedList, usePages } from "../ui/use-paginated-query.js";
+import { PagedList, usePaginatedQuery } from "../ui/use-paginated-query.js";
 import { ViewHead } from "../ui/view-head.js";
 import { Thumbnail } from "./product-picture.js";
 import { useRowEditing } from "./row-editing.js";
@@ -16,7 +16,7 @@ const lookMs = 10_000;
 
 export function View() {
   const pages = /** @type {import("../ui/use-paginated-query.js").Pages<Promotion>} */ (
-    usePages("/admin/promotions")
+    usePaginatedQuery("/admin/promotions")
   );
   const { add, actions, opened } = useRowEditing({
     pages,

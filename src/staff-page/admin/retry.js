@@ -1,7 +1,7 @@
 // Sending something again, and seeing what becomes of it.
 import { useEffect, useState } from "preact/hooks";
 import { ApiProblem, call, get } from "../api.js";
-import { say, warn } from "../ui/announce.js";
+import { toast, toastError } from "../ui/announce.js";
 import { Button } from "../ui/button.js";
 import { html } from "../ui/html.js";
 import { catchFocus } from "../ui/view-head.js";
@@ -43,9 +43,9 @@ export function useRetry({ row, path, list, name, ends, onEnd }) {
         setCurrent(now);
       }
       const end = ends[now.status];
-      if (end) say(`${name} ${end}`);
+      if (end) toast(`${name} ${end}`);
       else
-        warn(
+        toastError(
           now.status === "pending"
             ? `${name} is not through yet; it is tried again by itself.`
             : `${name} has failed again.`,

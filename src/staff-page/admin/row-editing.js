@@ -1,9 +1,9 @@
 // Rows of a list that are edited in a window, and deleted.
 import { useState } from "preact/hooks";
 import { ApiProblem, call } from "../api.js";
-import { say, warn } from "../ui/announce.js";
+import { toast, toastError } from "../ui/announce.js";
 import { Button } from "../ui/button.js";
-import { ask } from "../ui/confirm.js";
+import { confirm } from "../ui/confirm.js";
 import { html } from "../ui/html.js";
 
 /**
@@ -39,21 +39,21 @@ export function useRowEditing({ pages, path, nameOf, loss, Window }) {
         saved = await call("PATCH", `${path}/${row.id}`, { body: Object.fromEntries(touched) });
     }
     setEditing(undefined);
-    say(`${nameOf(/** @type {Row} */ (saved))} is saved`);
+    toast(`${nameOf(/** @type {Row} */ (saved))} is saved`);
     await pages.reload();
   }
 
   /** @param {Row} row */
   async function remove(row) {
     const name = nameOf(row);
-    if (!(await ask(`Delete ${name}?`, loss, "Delete"))) return;
+    if (!(await confirm(`Delete ${name}?`, loss, "Delete"))) return;
     try {
       await call("DELETE", `${path}/${row.id}`);
-      say(`${name} is deleted`);
+      toast(`${name} is deleted`);
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
-      if (error.code !== "not_found") return warn(`${name} is still there. ${error.message}`);
-      say(`Somebody has deleted ${name} already`);
+      if (error.code !== "not_found") return toastError(`${name} is still there. ${error.message}`);
+      toast(`Somebody has deleted ${name} already`);
     }
     await pages.reload();
   }

@@ -6,7 +6,7 @@ import { html } from "../ui/html.js";
 import { formatMoney } from "../ui/money.js";
 import { Tabs } from "../ui/tabs.js";
 import { formatDuration } from "../ui/time.js";
-import { ReadingState, useReading } from "../ui/use-query.js";
+import { QueryState, useQuery } from "../ui/use-query.js";
 import { ViewHead } from "../ui/view-head.js";
 
 /** @typedef {import("../../orders/schemas.ts").Sales} Sales */
@@ -42,7 +42,7 @@ export function View({ route }) {
   const span = /** @type {typeof spans[string]} */ (spans[name]);
 
   const reading = /** @type {import("../ui/use-query.js").Reading<Sales>} */ (
-    useReading(name, () => {
+    useQuery(name, () => {
       const from = midnight(-span.daysBack);
       const to = midnight(span.days - span.daysBack);
       return get("/admin/sales", { from: from.toISOString(), to: to.toISOString() });
@@ -57,7 +57,7 @@ export function View({ route }) {
       label="Days"
       tabs=${Object.entries(spans).map(([key, { label }]) => ({ href: `#/today?span=${key}`, label, current: key === name }))}
     />
-    <${ReadingState} reading=${reading} />
+    <${QueryState} reading=${reading} />
     ${sales && html`<${Figures} sales=${sales} /><${Chart} sales=${sales} byDay=${span.days > 1} />`}
   `;
 }

@@ -2,14 +2,14 @@
 import { useEffect, useState } from "preact/hooks";
 import { ApiProblem, call, get } from "../api.js";
 import { useNavigation } from "../router.js";
-import { say } from "../ui/announce.js";
+import { toast } from "../ui/announce.js";
 import { Button } from "../ui/button.js";
-import { ask } from "../ui/confirm.js";
+import { confirm } from "../ui/confirm.js";
 import { Form, FormActions, SelectField, TextField } from "../ui/form.js";
 import { html } from "../ui/html.js";
 import { Time } from "../ui/time.js";
-import { PagedList, usePages } from "../ui/use-paginated-query.js";
-import { ReadingState, useReading } from "../ui/use-query.js";
+import { PagedList, usePaginatedQuery } from "../ui/use-paginated-query.js";
+import { QueryState, useQuery } from "../ui/use-query.js";
 import { catchFocus, ViewHead } from "../ui/view-head.js";
 import { nameOf } from "./labels.js";
 
@@ -27,7 +27,7 @@ export const roles = [
 /** @param {{ id: string, me: User }} props */
 export function UserPage({ id, me }) {
   const reading = /** @type {import("../ui/use-query.js").Reading<User>} */ (
-    useReading(id, () => get(`/users/${id}`))
+    useQuery(id, () => get(`/users/${id}`))
   );
   const user = reading.value;
   return html`
@@ -36,7 +36,7 @@ export function UserPage({ id, me }) {
       ${user && html`<div class="tools"><a class="button" href=${`#/orders?customer_id=${id}`}>Orders</a></div>`}
     <//>
     <p><a href="#/users"><span aria-hidden="true">‹ </span>All users</a></p>
-    <${ReadingState} reading=${reading} />
+    <${QueryState} reading=${reading} />
     ${
       user &&
       html`
@@ -74,7 +74,7 @@ function PersonForm({ user, itself, onSaved }) {
 
   async function save() {
     if (role === "manager" && user.role !== "manager") {
-      const sure = await ask(
+      const sure = await confirm(
         `Make ${nameOf(user)} a manager?`,
         "Managers change everything: the menu, money that goes back, and who is staff.",
         "Make a manager",
@@ -92,7 +92,7 @@ function PersonForm({ user, itself, onSaved }) {
       ([field, value]) => value !== user[/** @type {keyof typeof typed} */ (field)],
     );
     if (touched.length > 0) await call("PATCH", `/users/${user.id}`, { body: Object.fromEntries(touched) });
-    say(`${nameOf({ ...user, first_name: firstName, last_name: lastName })} is saved`);
+    toast(`${nameOf({ ...user, first_name: firstName, last_name: lastName })} is saved`);
     await onSaved();
   }
 
@@ -123,7 +123,7 @@ function PersonForm({ user, itself, onSaved }) {
 /** @param {{ id: string }} props */
 function Sessions({ id }) {
   const pages = /** @type {import("../ui/use-paginated-query.js").Pages<Session>} */ (
-    usePages(`/users/${id}/sessions`)
+    usePaginatedQuery(`/users/${id}/sessions`)
   );
   return html`
     <section class="part sheet" aria-labelledby="sessions">
@@ -142,7 +142,7 @@ function Sessions({ id }) {
                   what=${deviceOf(session.user_agent)}
                   path=${`/users/${id}/sessions/${session.id}`}
                   onDone=${() => {
-                    say("The device is signed out");
+                    toast("The device is signed out");
                     return pages.reload();
                   }}
                 />
@@ -168,7 +168,7 @@ function deviceOf(agent) {
 /** @param {{ id: string }} props */
 function Identities({ id }) {
   const pages = /** @type {import("../ui/use-paginated-query.js").Pages<Identity>} */ (
-    usePages(`/users/${id}/identities`)
+    usePaginatedQuery(`/users/${id}/identities`)
   );
   return html`
     <section class="part sheet" aria-labelledby="identities">
@@ -187,7 +187,7 @@ function Identities({ id }) {
                   what="Telegram"
                   path=${`/users/${id}/identities/${identity.id}`}
                   onDone=${() => {
-                    say("Telegram is unlinked");
+                    toast("Telegram is unlinked");
                     return pages.reload();
                   }}
                 />
@@ -213,7 +213,7 @@ function Deletion({ user }) {
         path=${`/users/${user.id}`}
         question=${[`Delete ${nameOf(user)}?`, "Name, email and phone are erased for good, and every device is signed out.", "Delete"]}
         onDone=${() => {
-          say(`${nameOf(user)} is deleted`);
+          toast(`${nameOf(user)} is deleted`);
           go("/users");
         }}
       />
@@ -234,7 +234,7 @@ function Removal({ label, what, path, question, onDone }) {
   const [refusal, setRefusal] = useState("");
   async function remove() {
     setRefusal("");
-    if (question && !(await ask(...question))) return;
+    if (question && !(await confirm(...question))) return;
     try {
       await call("DELETE", path);
       await onDone();

@@ -4,7 +4,7 @@ import { go } from "../router.js";
 import { Form, FormActions, SelectField, TextField } from "../ui/form.js";
 import { html } from "../ui/html.js";
 import { Time } from "../ui/time.js";
-import { PagedList, usePages } from "../ui/use-paginated-query.js";
+import { PagedList, usePaginatedQuery } from "../ui/use-paginated-query.js";
 import { ViewHead } from "../ui/view-head.js";
 import { nameOf } from "./labels.js";
 import { roles, UserPage } from "./user.js";
@@ -27,7 +27,7 @@ function UserList({ query }) {
     setRole(query.get("role") ?? "");
   }, [query.toString()]);
   const pages = /** @type {import("../ui/use-paginated-query.js").Pages<User>} */ (
-    usePages("/users", { email: query.get("email"), role: query.get("role") })
+    usePaginatedQuery("/users", { email: query.get("email"), role: query.get("role") })
   );
 
   async function show() {

@@ -31,11 +31,11 @@ function show(toast) {
 }
 
 /** Says that something was done. @param {string} text */
-export const say = (text) => show({ text, kind: "said" });
+export const toast = (text) => show({ text, kind: "said" });
 /** Says that something went wrong which no field or card can say. @param {string} text */
-export const warn = (text) => show({ text, kind: "warning" });
+export const toastError = (text) => show({ text, kind: "warning" });
 /** For screen readers alone: what others see anyway. @param {string} text */
-export const whisper = (text) => {
+export const announce = (text) => {
   spoken = text;
   changed();
 };

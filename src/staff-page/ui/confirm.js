@@ -15,20 +15,20 @@ let put = ({ answer }) => answer(false);
  * @param {string} yes
  * @returns {Promise<boolean>}
  */
-export const ask = (title, text, yes) => new Promise((answer) => put({ title, text, yes, answer }));
+export const confirm = (title, text, yes) => new Promise((answer) => put({ title, text, yes, answer }));
 
 /** Where it is asked: once, in the page's shell. */
-export function Asker() {
+export function ConfirmHost() {
   const [question, setQuestion] = useState(/** @type {Question | undefined} */ (undefined));
   useEffect(() => {
     put = (next) => setQuestion(next);
   }, []);
   if (!question) return null;
-  return html`<${Ask} ...${question} onDone=${() => setQuestion(undefined)} />`;
+  return html`<${ConfirmDialog} ...${question} onDone=${() => setQuestion(undefined)} />`;
 }
 
 /** @param {Question & { onDone: () => void }} props */
-function Ask({ title, text, yes, answer, onDone }) {
+function ConfirmDialog({ title, text, yes, answer, onDone }) {
   const dialog = useModal();
   /** @param {boolean} wanted */
   function end(wanted) {
@@ -38,17 +38,17 @@ function Ask({ title, text, yes, answer, onDone }) {
   return html`
     <dialog
       ref=${dialog}
-      class="dialog ask"
+      class="dialog confirm"
       role="alertdialog"
-      aria-labelledby="ask-title"
-      aria-describedby="ask-text"
+      aria-labelledby="confirm-title"
+      aria-describedby="confirm-text"
       onCancel=${(/** @type {Event} */ event) => {
         event.preventDefault();
         end(false);
       }}
     >
-      <h2 id="ask-title">${title}</h2>
-      <p id="ask-text">${text}</p>
+      <h2 id="confirm-title">${title}</h2>
+      <p id="confirm-text">${text}</p>
       <footer class="actions">
         <button type="button" class="button" autofocus onClick=${() => end(false)}>Go back</button>
         <button type="button" class="button danger" onClick=${() => end(true)}>${yes}</button>

@@ -1,6 +1,6 @@
 import { useId, useRef } from "preact/hooks";
 import { Announcer } from "./announce.js";
-import { ask } from "./confirm.js";
+import { confirm } from "./confirm.js";
 import { html } from "./html.js";
 import { useModal } from "./modal.js";
 
@@ -15,7 +15,7 @@ export function Dialog({ title, onClose, side = false, children }) {
   const id = useId();
   async function leave() {
     const stays =
-      typed.current && !(await ask("Leave without saving?", "What you typed would be lost.", "Leave"));
+      typed.current && !(await confirm("Leave without saving?", "What you typed would be lost.", "Leave"));
     if (!stays) onClose();
   }
   return html`

@@ -1,6 +1,6 @@
 // A list within a form: rows are added, moved and removed, by keyboard as well; the focus stays where the work is.
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { whisper } from "./announce.js";
+import { announce } from "./announce.js";
 import { html } from "./html.js";
 
 let made = 0;
@@ -42,7 +42,7 @@ export function Rows({ what, rows, onRows, blank, max, children }) {
     // Not every browser moves an element with its focus.
     focusNext.current = `[data-row="${row.key}"] > .row-tools [data-to=${to < from ? "up" : "down"}]`;
     onRows(rows.toSpliced(from, 1).toSpliced(to, 0, row));
-    whisper(`${called(row)} is number ${to + 1} of ${rows.length} now`);
+    announce(`${called(row)} is number ${to + 1} of ${rows.length} now`);
   }
   /** @param {number} at */
   function remove(at) {
@@ -51,7 +51,7 @@ export function Rows({ what, rows, onRows, blank, max, children }) {
     // The row itself: on its button, a second press would remove it too.
     focusNext.current = next ? `[data-row="${next.key}"]` : ":scope > .add";
     onRows(left);
-    whisper(`${called(/** @type {Row} */ (rows[at]))} is removed`);
+    announce(`${called(/** @type {Row} */ (rows[at]))} is removed`);
   }
 
   return html`

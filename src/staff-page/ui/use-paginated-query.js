@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiProblem, get } from "../api.js";
 import { Button } from "./button.js";
 import { html } from "./html.js";
-import { ReadingState } from "./use-query.js";
+import { QueryState } from "./use-query.js";
 
 /** Rows in a page: more than fit a screen, so that "more" is rarely needed. */
 const limit = 50;
@@ -26,7 +26,7 @@ const limit = 50;
  * @param {Query} [query]
  * @returns {Pages<Item>}
  */
-export function usePages(path, query = {}) {
+export function usePaginatedQuery(path, query = {}) {
   const key = JSON.stringify([path, query]);
   const [list, setList] = useState(
     /** @type {{ key: string, items?: Item[], cursor?: string | null, problem?: ApiProblem }} */ ({ key }),
@@ -71,7 +71,7 @@ export function usePages(path, query = {}) {
 export function PagedList({ pages, empty, children }) {
   const { items, problem, hasMore, more, reload } = pages;
   return html`
-    <${ReadingState} reading=${{ value: items, problem, reload }} />
+    <${QueryState} reading=${{ value: items, problem, reload }} />
     ${items?.length === 0 && html`<p class="quiet">${empty}</p>`}
     ${items && items.length > 0 && children}
     ${hasMore && html`<p class="more"><${Button} onPress=${more}>Show more<//></p>`}

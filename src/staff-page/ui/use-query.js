@@ -19,7 +19,7 @@ import { html } from "./html.js";
  * @param {() => Promise<Value>} read
  * @returns {Reading<Value>}
  */
-export function useReading(key, read) {
+export function useQuery(key, read) {
   const [reading, setReading] = useState(
     /** @type {{ key: string, value?: Value | undefined, problem?: ApiProblem }} */ ({ key }),
   );
@@ -52,7 +52,7 @@ export function useReading(key, read) {
  * What stands where a reading would: that it is coming, or why it could not be had.
  * @param {{ reading: Reading<any> }} props
  */
-export function ReadingState({ reading: { value, problem, reload } }) {
+export function QueryState({ reading: { value, problem, reload } }) {
   if (problem)
     return html`
       <div class="problem" role="alert">

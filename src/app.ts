@@ -145,7 +145,7 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: Sho
   const prefix = settings.apiPrefix;
   await app.register(rootRoute);
   const feed = createOrderFeed(sql, log);
-  await app.register(metricsRoute, { menu, redis, feed });
+  await app.register(metricsRoute, { redis, feed });
   await app.register(healthRoutes, { prefix, redis });
   await app.register(authRoutes, { prefix, withGuessLimit });
   await app.register(signUpRoutes, { prefix, withGuessLimit });

@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyBaseLogger, FastifyInstance } from "fastify";
 import type { Redis } from "ioredis";
+import { Counter } from "prom-client";
 import { openPool, type Pool } from "../db/pool.ts";
 import { type Representations, represent } from "../http/cached-response.ts";
 import { findMenu, findMenuVersion } from "./queries.ts";
@@ -16,6 +17,12 @@ const otherReaderMs = 1_000;
 /** A copy in Redis that nobody asks for goes by itself. */
 const copyMs = 3_600_000;
 
+const menuViews = new Counter({ name: "menu_views_total", help: "Requests for the menu" });
+export const menuReloads = new Counter({
+  name: "menu_reloads_total",
+  help: "Reads of the menu from PostgreSQL",
+});
+
 export interface Menu {
   /** The menu as it is by now, if that is known without asking anybody. */
   kept: () => Representations | undefined;
@@ -23,8 +30,6 @@ export interface Menu {
   current: () => Promise<Representations>;
   /** Says that the menu has changed, sooner than the database's word comes: who changed it sees it at once. */
   forget: () => void;
-  /** How often it was asked for, and how often it was read from PostgreSQL. */
-  counts: { views: number; reloads: number };
   close: () => Promise<void>;
 }
 
@@ -48,7 +53,6 @@ export function openMenu(
   log: FastifyBaseLogger,
   redis?: Redis,
 ): Menu {
-  const counts = { views: 0, reloads: 0 };
   let kept: Kept | undefined;
   let reading: Promise<Kept> | undefined;
   let change = 0;
@@ -65,7 +69,7 @@ export function openMenu(
   }
 
   async function current() {
-    counts.views++;
+    menuViews.inc();
     const asked = change;
     for (;;) {
       const good = stillGood();
@@ -91,7 +95,7 @@ export function openMenu(
   }
 
   async function readDatabase(): Promise<Reading & { version: string }> {
-    counts.reloads++;
+    menuReloads.inc();
     const began = performance.now();
     const { version, good_for_ms, ...menu } = await findMenu(sql);
     return {
@@ -158,12 +162,11 @@ export function openMenu(
   return {
     kept: () => {
       const good = stillGood();
-      if (good) counts.views++;
+      if (good) menuViews.inc();
       return good;
     },
     current,
     forget,
-    counts,
     close: async () => {
       closed.abort();
       await listener.end({ timeout: 1 });

@@ -1,10 +1,10 @@
 // What everybody may see. Public, and the same for all.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import { Counter } from "prom-client";
 import { negotiate, type Representations } from "../http/cached-response.ts";
 import { notFound } from "../http/errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
 import { Id } from "../http/schemas.ts";
-import { productViews } from "../observability/metrics.ts";
 import {
   findCategory,
   findProductInCategory,
@@ -13,6 +13,11 @@ import {
 } from "./category-queries.ts";
 import type { Menu as OpenMenu } from "./menu-cache.ts";
 import { Category, Menu, MenuProduct } from "./schemas.ts";
+
+const productViews = new Counter({
+  name: "product_views_total",
+  help: "Public reads of a single product",
+});
 
 const tags = ["catalog"];
 const params = Type.Object({ category_id: Id });

@@ -3,7 +3,6 @@
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import type { Redis } from "ioredis";
 import { Counter, collectDefaultMetrics, Gauge, Histogram, register } from "prom-client";
-import type { Menu } from "../catalog/menu-cache.ts";
 import type { Pool } from "../db/pool.ts";
 import { bypassLoadShedding } from "../http/load-shedding.ts";
 import type { OrderFeed } from "../order-feed/feed.ts";
@@ -57,18 +56,6 @@ export const refunds = new Counter({
 for (const outcome of ["sent", "failed"]) notifications.inc({ outcome }, 0);
 for (const outcome of ["succeeded", "failed", "again", "due"]) refunds.inc({ outcome }, 0);
 
-export const productViews = new Counter({
-  name: "product_views_total",
-  help: "Times that one product was read by the public",
-});
-
-// Counted where the menu is kept.
-const menuViews = new Counter({ name: "menu_views_total", help: "Times that the menu was asked for" });
-const menuReloads = new Counter({
-  name: "menu_reloads_total",
-  help: "Times that the menu was read from PostgreSQL",
-});
-
 // Set when somebody looks.
 const gauge = <T extends string>(name: string, help: string, labelNames: T[] = []) =>
   new Gauge({ name, help, labelNames });
@@ -98,10 +85,9 @@ const patienceMs = 1_000;
 
 /** Open on the instance itself; nginx passes it to nobody. */
 export const metricsRoute: FastifyPluginAsyncTypebox<{
-  menu: Menu;
   redis: Redis | undefined;
   feed: OrderFeed;
-}> = async (app, { menu, redis, feed }) => {
+}> = async (app, { redis, feed }) => {
   app.get(
     "/metrics",
     {
@@ -115,10 +101,6 @@ export const metricsRoute: FastifyPluginAsyncTypebox<{
       },
     },
     async (_request, reply) => {
-      menuViews.reset();
-      menuViews.inc(menu.counts.views);
-      menuReloads.reset();
-      menuReloads.inc(menu.counts.reloads);
       for (const [kind, count] of Object.entries(feed.count())) sseStreams.set({ kind }, count);
       // It begins as 0, which would be one that is down.
       if (redis) redisUp.set(redis.status === "ready" ? 1 : 0);

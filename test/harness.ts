@@ -196,6 +196,12 @@ export const rowsOf = (sql: Pool, tables: string[]) =>
     ),
   );
 
+/** Sends a request again while the service is too busy to hash its password, as a client does. */
+export async function whenNotBusy(send: () => Promise<Response>): Promise<Response> {
+  const response = await send();
+  return response.statusCode === 503 ? whenNotBusy(send) : response;
+}
+
 /** Expects a refusal in its one shape, and gives its body. */
 export function expectProblem(response: Response, status: number, code: string) {
   const body = response.json();

@@ -2,6 +2,7 @@
 // status, not in time.
 import formbody from "@fastify/formbody";
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import { clientSignal } from "../http/client-signal.ts";
 import { ApiError } from "../http/errors.ts";
 import type { GuessLimiter } from "../http/rate-limit.ts";
 import { toEmail } from "../http/schemas.ts";
@@ -42,11 +43,12 @@ export const authRoutes: FastifyPluginAsyncTypebox<{ withGuessLimit: GuessLimite
         response: { 200: TokenPair },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { username, password } = request.body;
+      const signal = clientSignal(reply);
       const account = await withGuessLimit(request, async () => {
         const found = await findAccountByEmail(app.sql, toEmail(username));
-        return (await passwordMatches(found?.password_hash, password)) ? found : undefined;
+        return (await passwordMatches(found?.password_hash, password, signal)) ? found : undefined;
       });
       if (!account) throw invalidCredentials();
       if (!account.verified) throw new ApiError("email_not_verified", "Verify your email address first");

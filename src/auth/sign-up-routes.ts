@@ -1,6 +1,7 @@
 // Becoming a user, and proving an address: to sign up, to change it, to set a new password. What is asked for by email
 // is answered the same whether or not anybody has it.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import { clientSignal } from "../http/client-signal.ts";
 import type { GuessLimiter } from "../http/rate-limit.ts";
 import { toEmail } from "../http/schemas.ts";
 import { tellOfUser } from "../users/events.ts";
@@ -41,7 +42,7 @@ export const signUpRoutes: FastifyPluginAsyncTypebox<{ withGuessLimit: GuessLimi
       requireMail(app.settings);
       const { password, first_name = null, last_name = null, phone_number = null } = request.body;
       const email = toEmail(request.body.email);
-      const password_hash = await hashPassword(password);
+      const password_hash = await hashPassword(password, clientSignal(reply));
       const user = await app.sql
         .begin(async (tx) => {
           const person = { first_name, last_name, phone_number };
@@ -142,12 +143,13 @@ export const signUpRoutes: FastifyPluginAsyncTypebox<{ withGuessLimit: GuessLimi
       },
     },
     async (request, reply) => {
+      const signal = clientSignal(reply);
       const email = toEmail(request.body.email);
       const code = await withGuessLimit(request, () =>
         tryCode(app, { purposes: ["reset_password"], email, code: request.body.code }),
       );
       if (!code) throw invalidCode();
-      const password_hash = await hashPassword(request.body.password);
+      const password_hash = await hashPassword(request.body.password, signal);
       await app.sql.begin(async (tx) => {
         const user = await resetPassword(tx, code.user_id, { email, password_hash });
         if (!user) throw invalidCode();

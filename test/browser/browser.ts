@@ -1,26 +1,12 @@
 // Chromium as a person at the shop has it, and what is asked of every view.
 import { accessSync } from "node:fs";
 import axe from "axe-core";
-import { type Browser, chromium, type Locator, type Page } from "playwright-core";
+import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect } from "vitest";
 import { missing } from "../skip-if-unavailable.ts";
-
-const executablePath = "/usr/bin/chromium";
+import { executablePath, launchBrowser } from "./launch.ts";
 
 export const noBrowser = missing("chromium", () => accessSync(executablePath));
-
-/** One that runs as root, too, and asks nobody on the web. */
-export const launchBrowser = () =>
-  chromium.launch({
-    executablePath,
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-    ],
-  });
 
 export const phone = { width: 390, height: 844 };
 export const tablet = { width: 1024, height: 768 };

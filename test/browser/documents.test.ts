@@ -2,7 +2,8 @@
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { testShop } from "../harness.ts";
-import { launchBrowser, noBrowser } from "./browser.ts";
+import { noBrowser } from "./browser.ts";
+import { launchBrowser } from "./launch.ts";
 
 describe.skipIf(noBrowser)("in a browser", { timeout: 60_000 }, () => {
   const shop = testShop();

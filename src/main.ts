@@ -6,7 +6,6 @@ import { openCounter } from "./checkout/place.ts";
 import { assertComplete } from "./config.ts";
 import { isEmpty, migrate, seed } from "./db/migrate.ts";
 import { openPool } from "./db/pool.ts";
-import { openDrain, proxyLingerMs } from "./http/graceful-shutdown.ts";
 import type { Worker } from "./jobs.ts";
 import { runProcess } from "./lifecycle.ts";
 
@@ -36,8 +35,7 @@ await runProcess(async ({ settings: given, log, stack }) => {
   stack.defer(() => worker?.stop());
 
   const app = await buildApp({ settings, sql, counter, menu, redis, log });
-  // A payment in flight may use its whole timeout; the commit follows.
-  stack.defer(openDrain(app, settings.paymentTimeoutMs + 2_000, settings.trustProxy > 0 ? proxyLingerMs : 0));
+  stack.defer(() => app.close());
   await app.listen({ host: settings.host, port: settings.port });
 
   if (settings.worker === "inline") {

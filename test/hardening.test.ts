@@ -4,7 +4,7 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import Fastify from "fastify";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { endResting, restMs } from "../src/http/load-shedding.ts";
+import { connectionTimeouts, idleTimeoutMs } from "../src/http/timeouts.ts";
 import { eventually, expectProblem, openShop, testShop } from "./harness.ts";
 
 const shop = testShop();
@@ -58,15 +58,19 @@ describe("slow clients", () => {
     expect(received).toContain("application/problem+json");
   });
 
-  test("have a limit for their headers and for a whole request", () => {
-    expect(shop.app.server).toMatchObject({ headersTimeout: 10_000, requestTimeout: 60_000 });
+  test("have a limit for their headers, for a whole request, and for a silent connection", () => {
+    expect(shop.app.server).toMatchObject({
+      headersTimeout: 10_000,
+      requestTimeout: 60_000,
+      keepAliveTimeout: 72_000,
+      timeout: 72_000,
+    });
   });
 
   test("are cut when nothing moves: no request, or an answer that nobody reads or that isn't made", async () => {
     const afterMs = 2_000;
-    const app = Fastify();
+    const app = Fastify(connectionTimeouts(afterMs));
     onTestFinished(() => app.close());
-    endResting(app, afterMs);
     app.get("/", async () => "ok");
     app.get("/never", () => new Promise(() => {}));
     app.get("/large", async () => "x".repeat(50_000_000));
@@ -101,8 +105,8 @@ describe("slow clients", () => {
   });
 
   test("may rest for longer than a proxy lets them, and than a payment takes", () => {
-    expect(restMs(10_000)).toBe(72_000);
-    expect(restMs(60_000)).toBe(90_000);
+    expect(idleTimeoutMs(10_000)).toBe(72_000);
+    expect(idleTimeoutMs(60_000)).toBe(90_000);
   });
 });
 

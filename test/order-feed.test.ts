@@ -7,7 +7,6 @@ import { v7 as uuidv7 } from "uuid";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { startOutboxPublisher } from "../src/events/outbox-publisher.ts";
 import { insertEvent } from "../src/events/queries.ts";
-import { openDrain } from "../src/http/graceful-shutdown.ts";
 import { createOrderFeed } from "../src/order-feed/feed.ts";
 import { makeProduct } from "./factories.ts";
 import { eventually, expectProblem, openShop, type TestShop, testShop } from "./harness.ts";
@@ -393,7 +392,6 @@ test("a client that goes away, even at once, is forgotten", async () => {
 
 test("streams do not hold the shutdown, not even one that nobody reads", async () => {
   const own = await openShop({ databaseUrl: shop.databaseUrl });
-  const drain = openDrain(own.app, 60_000, 0);
   const url = await listen(own);
   const { barista } = await openForBusiness();
   const stream = await openStream(`${url}/admin/orders/events`, barista.token);
@@ -413,7 +411,7 @@ test("streams do not hold the shutdown, not even one that nobody reads", async (
     });
   await stream.nth(150);
   const before = Date.now();
-  await drain();
+  await own.app.close();
   expect(Date.now() - before).toBeLessThan(4_000);
   await stream.ended;
   expect(stream.response.complete).toBe(true);

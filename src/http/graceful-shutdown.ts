@@ -1,58 +1,60 @@
-// The end of the HTTP side: requests in flight are answered, and nobody else is waited for.
-import type { Server, ServerResponse } from "node:http";
+// Graceful shutdown: requests in flight get their response, other connections are closed.
+import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyInstance } from "fastify";
 
 /**
- * A proxy in front may be sending a request into a connection in the very moment in which it is closed here, and must
- * not repeat a POST. So its connections are left open for this long: each is closed with its next answer, which says
- * so, or by the proxy, which lets them rest for less (`keepalive_timeout` in deploy/nginx).
+ * A proxy must not repeat a POST that it sent into a connection while we closed it. So idle connections stay open for
+ * longer than the proxy keeps them (`keepalive_timeout` in deploy/nginx): the proxy closes them, or the next response.
  */
-export const proxyLingerMs = 3_000;
+const proxyLingerMs = 3_000;
+/** For a request that is on its way at this moment. */
+const directLingerMs = 100;
 
-const draining = new WeakSet<Server>();
+/** A payment in flight may use its whole timeout; this is for the commit that follows. */
+const commitMs = 2_000;
 
-/** Whether this server takes nobody new, and is about to end. */
-export const isDraining = (server: Server) => draining.has(server);
+const draining = new WeakSet<object>();
 
-/** How often those that are closed when their answer is sent are looked for. */
-const sweepMs = 20;
+/** Returns whether this server is about to stop, and so not ready. */
+export const isDraining = (server: object) => draining.has(server);
 
-/** The answer that is being made on a connection. Node keeps it there, and its own way of closing looks at it too. */
-const answering = (socket: Socket) =>
-  (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined;
-
-/**
- * Takes an app that isn't listening yet; gives the function that closes it. From then on it isn't ready, connections are
- * refused, and every answer closes its connection. Whoever is in the middle of a request gets `patienceMs` for its
- * answer; a connection that rests after an answer is left open for `lingerMs`. Node alone would wait for ever for a
- * client that connected and said nothing, as browsers do in advance.
- */
-export function openDrain(app: FastifyInstance, patienceMs: number, lingerMs: number): () => Promise<void> {
+/** Lets `app.close()` finish the requests in flight, and close all other connections. */
+export function registerGracefulShutdown(app: FastifyInstance) {
+  const { trustProxy, paymentTimeoutMs } = app.settings;
   const server = app.server as Server;
-  const sockets = new Set<Socket>();
+  const openResponses = new Map<Socket, number>();
+  let hasLingered = false;
+
   server.on("connection", (socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
+    openResponses.set(socket, 0);
+    socket.once("close", () => openResponses.delete(socket));
+  });
+  server.on("request", ({ socket }, response) => {
+    openResponses.set(socket, (openResponses.get(socket) ?? 0) + 1);
+    response.once("close", () => {
+      if (socket.destroyed) return;
+      openResponses.set(socket, openResponses.get(socket)! - 1);
+      if (hasLingered) closeIdleConnections();
+    });
   });
 
-  return async () => {
-    draining.add(server);
-    // Node's and Fastify's own way is to close at once all that rest.
-    server.closeIdleConnections = () => {};
-    for (const socket of sockets) {
-      const answer = answering(socket);
-      if (answer && !answer.headersSent) answer.setHeader("connection", "close");
-      if (socket.bytesRead === 0) socket.destroySoon();
-    }
-    const patience = setTimeout(() => server.closeAllConnections(), patienceMs);
-    const lingersUntil = performance.now() + lingerMs;
-    const sweep = setInterval(() => {
-      if (performance.now() < lingersUntil) return;
-      for (const socket of sockets) if (!answering(socket)) socket.destroySoon();
-    }, sweepMs);
-    await app.close();
-    clearTimeout(patience);
-    clearInterval(sweep);
+  function closeIdleConnections() {
+    hasLingered = true;
+    for (const [socket, count] of openResponses) if (count === 0) socket.destroySoon();
+  }
+  // server.close() calls it. Node's own closes at once, and cuts responses that are still being sent.
+  server.closeIdleConnections = () => {
+    setTimeout(closeIdleConnections, trustProxy > 0 ? proxyLingerMs : directLingerMs).unref();
   };
+
+  app.addHook("onSend", (_request, reply, _payload, done) => {
+    if (isDraining(server)) reply.header("connection", "close");
+    done();
+  });
+  app.addHook("preClose", async () => {
+    draining.add(server);
+    const timeout = setTimeout(() => server.closeAllConnections(), paymentTimeoutMs + commitMs).unref();
+    server.once("close", () => clearTimeout(timeout));
+  });
 }

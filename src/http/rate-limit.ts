@@ -8,7 +8,7 @@ import { ApiError } from "./errors.ts";
 import { toEmail } from "./schemas.ts";
 
 /** Registers the limiter, and the limit for each address unless it is 0. */
-export async function limitRequests(app: FastifyInstance, redis: Redis | undefined) {
+export async function registerRateLimit(app: FastifyInstance, redis: Redis | undefined) {
   const { rateLimitMax } = app.settings;
   await app.register(rateLimit, {
     global: false,

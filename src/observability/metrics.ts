@@ -2,7 +2,7 @@
 // knows is asked of it when somebody looks.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import type { Redis } from "ioredis";
-import { Counter, collectDefaultMetrics, Gauge, Histogram, register } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, register } from "prom-client";
 import type { Pool } from "../db/pool.ts";
 import { bypassLoadShedding } from "../http/load-shedding.ts";
 import type { OrderFeed } from "../order-feed/feed.ts";
@@ -12,35 +12,6 @@ collectDefaultMetrics();
 for (const what of ["handles", "requests", "resources"])
   register.removeSingleMetric(`nodejs_active_${what}_total`);
 
-/** Seconds, from a cached menu to a payment at the end of its budget. */
-const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
-
-/** Answers that the histogram has not counted yet: many at once take it a tenth of what they do one by one. */
-let uncounted: { labels: { method: string; route: string; status: number }; seconds: number }[] = [];
-const countAtOnce = 100;
-
-const httpDuration = new Histogram({
-  name: "http_request_duration_seconds",
-  help: "Time from a request to its answer",
-  labelNames: ["method", "route", "status"],
-  buckets,
-  collect: countAnswers,
-});
-function countAnswers() {
-  for (const { labels, seconds } of uncounted) httpDuration.observe(labels, seconds);
-  uncounted = [];
-}
-new Counter({
-  name: "http_requests_total",
-  help: "Requests answered, by route template",
-  labelNames: ["method", "route", "status"],
-  // The histogram has counted them: to count twice would cost every request.
-  async collect() {
-    this.reset();
-    for (const { metricName, labels, value } of (await httpDuration.get()).values)
-      if (metricName === "http_request_duration_seconds_count") this.inc(labels, value);
-  },
-});
 export const notifications = new Counter({
   name: "notifications_total",
   help: "Tries to tell the notification provider, by outcome",
@@ -73,12 +44,6 @@ const unpublished = gauge("events_unpublished", "Events that have no seq yet");
 const sinkLag = gauge("event_sink_lag", "Events that a sink has not got yet", ["sink"]);
 const sseStreams = gauge("sse_streams", "Streams that are open", ["kind"]);
 const activeUsers = gauge("active_users", "Users who signed in, refreshed or ordered in the last hour");
-
-/** Counts an answer by its route's template, undefined for none, and never by a real id. */
-export function countAnswer(method: string, route: string | undefined, status: number, ms: number) {
-  uncounted.push({ labels: { method, route: route ?? "unknown", status }, seconds: ms / 1_000 });
-  if (uncounted.length >= countAtOnce) countAnswers();
-}
 
 /** How long the database is waited for; without its figures the others are still told. */
 const patienceMs = 1_000;

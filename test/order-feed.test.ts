@@ -61,11 +61,12 @@ async function openForBusiness() {
     const response = await customer.call("POST", "/orders", {
       body: { items: [{ product_id: product.id, quantity: 1 }] },
     });
+    expect(response.statusCode, response.body).toBe(201);
     return response.json() as { id: string; status: string };
   };
   const advance = async (id: string, status: string) => {
     const response = await barista.call("PATCH", `/orders/${id}/status`, { body: { status } });
-    expect(response.statusCode).toBe(200);
+    expect(response.statusCode, response.body).toBe(200);
     return response.json();
   };
   return { customer, barista, place, advance };

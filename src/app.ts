@@ -13,7 +13,8 @@ import { importRoutes } from "./catalog/import-routes.ts";
 import type { Menu } from "./catalog/menu-cache.ts";
 import { productRoutes } from "./catalog/product-routes.ts";
 import { catalogRoutes } from "./catalog/routes.ts";
-import type { Counter } from "./checkout/place.ts";
+import type { CheckoutContext } from "./checkout/context.ts";
+import { checkoutRoutes } from "./checkout/routes.ts";
 import { type Settings, version } from "./config.ts";
 import type { Pool } from "./db/pool.ts";
 import { registerAccessLog } from "./http/access-log.ts";
@@ -46,7 +47,7 @@ import { userRoutes } from "./users/routes.ts";
 export interface AppDependencies {
   settings: Settings;
   sql: Pool;
-  counter: Counter;
+  checkout: CheckoutContext;
   menu: Menu;
   log: FastifyBaseLogger;
   /** Undefined: instances share only the database. */
@@ -54,7 +55,7 @@ export interface AppDependencies {
 }
 
 /** Returns the whole service as an app that is not listening yet. */
-export async function buildApp({ settings, sql, counter, menu, redis, log }: AppDependencies) {
+export async function buildApp({ settings, sql, checkout, menu, redis, log }: AppDependencies) {
   const app = createServer(settings, sql, log);
   registerAccessLog(app);
   registerGracefulShutdown(app);
@@ -90,9 +91,10 @@ export async function buildApp({ settings, sql, counter, menu, redis, log }: App
   await app.register(imageAdminRoutes, { prefix, menu, store });
   await app.register(imageRoute, { store });
   await app.register(promotionRoutes, { prefix });
-  await app.register(orderRoutes, { prefix, counter });
+  await app.register(checkoutRoutes, { prefix, checkout });
+  await app.register(orderRoutes, { prefix });
   await app.register(cartRoutes, { prefix });
-  await app.register(customerOrderRoutes, { prefix, counter });
+  await app.register(customerOrderRoutes, { prefix });
   await app.register(salesRoutes, { prefix });
   await app.register(refundRoutes, { prefix });
   await app.register(paymentRoutes, { prefix });

@@ -2,7 +2,7 @@
 import type { AddressInfo } from "node:net";
 import { buildApp } from "./app.ts";
 import { openMenu } from "./catalog/menu-cache.ts";
-import { openCounter } from "./checkout/place.ts";
+import { createCheckout } from "./checkout/context.ts";
 import { assertComplete } from "./config.ts";
 import { isEmpty, migrate, seed } from "./db/migrate.ts";
 import { openPool } from "./db/pool.ts";
@@ -20,8 +20,8 @@ await runProcess(async ({ settings: given, log, stack }) => {
   stack.defer(() => sql.end({ timeout: 5 }));
   if (sandbox && (await isEmpty(sql))) await seed(sql);
 
-  const counter = openCounter(settings, sql, log);
-  stack.defer(counter.close);
+  const checkout = createCheckout(settings, sql, log);
+  stack.defer(checkout.close);
 
   const redis = settings.redisUrl
     ? (await import("./redis.ts")).openRedis(settings.redisUrl, log)
@@ -34,7 +34,7 @@ await runProcess(async ({ settings: given, log, stack }) => {
   let worker: Worker | undefined;
   stack.defer(() => worker?.stop());
 
-  const app = await buildApp({ settings, sql, counter, menu, redis, log });
+  const app = await buildApp({ settings, sql, checkout, menu, redis, log });
   stack.defer(() => app.close());
   await app.listen({ host: settings.host, port: settings.port });
 

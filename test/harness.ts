@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, expect, inject } from "vitest";
 import { buildApp } from "../src/app.ts";
 import { signAccessToken } from "../src/auth/tokens.ts";
 import { type Menu, openMenu } from "../src/catalog/menu-cache.ts";
-import { type Counter, openCounter } from "../src/checkout/place.ts";
+import { type CheckoutContext, createCheckout } from "../src/checkout/context.ts";
 import { readSettings } from "../src/config.ts";
 import { type Db, openPool, type Pool } from "../src/db/pool.ts";
 import { startWorker } from "../src/jobs.ts";
@@ -19,7 +19,7 @@ import { type ProviderStub, startProviderStub } from "./provider-stub.ts";
 export interface TestShop {
   app: Awaited<ReturnType<typeof buildApp>>;
   sql: Pool;
-  counter: Counter;
+  checkout: CheckoutContext;
   menu: Menu;
   redis: Redis | undefined;
   provider: ProviderStub;
@@ -62,14 +62,14 @@ export async function openShop({
     RATE_LIMIT_MAX: "0",
     LOG_LEVEL: "silent",
     ...env,
-  }) as Parameters<typeof openCounter>[0];
+  }) as Parameters<typeof createCheckout>[0];
   const sql = openPool(databaseUrl, { name: "api", max: settings.databasePoolMax });
   const level = settings.logLevel;
   const log = options.write ? pino({ level }, { write: options.write }) : pino({ level });
-  const counter = openCounter(settings, sql, log);
+  const checkout = createCheckout(settings, sql, log);
   const redis = settings.redisUrl ? openRedis(settings.redisUrl, log) : undefined;
   const menu = openMenu({ ...settings, databaseUrl: options.listenUrl ?? databaseUrl }, sql, log, redis);
-  const app = await buildApp({ settings, sql, counter, menu, redis, log });
+  const app = await buildApp({ settings, sql, checkout, menu, redis, log });
   await app.ready();
   const declared = declaredAnswers(app.swagger() as never);
 
@@ -91,7 +91,7 @@ export async function openShop({
   return {
     app,
     sql,
-    counter,
+    checkout,
     menu,
     redis,
     provider,
@@ -106,7 +106,7 @@ export async function openShop({
       await app.close();
       await menu.close();
       redis?.disconnect();
-      await counter.close();
+      await checkout.close();
       await sql.end();
       await provider.close();
     },

@@ -364,7 +364,7 @@ describe("a failure of ours", () => {
     const cut = await buildApp({
       settings: app.settings,
       sql,
-      counter: shop.counter,
+      checkout: shop.checkout,
       menu: shop.menu,
       redis: undefined,
       log: app.log,

@@ -1,10 +1,10 @@
 import { createServer } from "node:net";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { openPaymentClient } from "../src/payments/client.ts";
-import { createBreaker } from "../src/provider-client/circuit-breaker.ts";
+import { createCircuitBreaker } from "../src/provider-client/circuit-breaker.ts";
 import { redactBody } from "../src/provider-client/redact.ts";
 import { makeProduct } from "./factories.ts";
-import { expectProblem, openShop, testShop } from "./harness.ts";
+import { eventually, expectProblem, openShop, testShop } from "./harness.ts";
 
 const shop = testShop({ env: { PAYMENT_TIMEOUT_MS: "700" } });
 
@@ -179,6 +179,40 @@ describe("a charge", () => {
   });
 });
 
+describe("a charge whose refund begins while its order is inserted", () => {
+  test("has no order, is answered at once, and is known to be charged", async () => {
+    const own = await openShop({ env: { PAYMENT_TIMEOUT_MS: "5000" } });
+    onTestFinished(own.close);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    own.provider.answer = () => ({ status: 200, after: promise });
+    const customer = await own.as("customer");
+    const product = await makeProduct(own.sql);
+    const body = { items: [{ product_id: product.id, quantity: 1 }] };
+    const placing = customer.call("POST", "/orders", { body });
+    await expect.poll(() => own.provider.calls.length).toBe(1);
+    // As the reconciler does it; the order's transaction waits for this one.
+    await own.sql.begin(async (tx) => {
+      await tx`update payments set status = 'refund_pending'`;
+      resolve();
+      await eventually(async () => {
+        const waiting = await own.sql`
+          select from pg_stat_activity
+          where datname = current_database() and application_name = 'ristretto checkout' and wait_event_type = 'Lock'`;
+        return waiting.count === 1;
+      });
+    });
+    const committed = performance.now();
+    expectProblem(await placing, 409, "idempotency_in_progress");
+    expect(performance.now() - committed).toBeLessThan(3_000);
+    expect(await own.sql`select status, order_id, charged_at is not null as charged from payments`).toEqual([
+      { status: "refund_pending", order_id: null, charged: true },
+    ]);
+    for (const table of ["orders", "order_items"])
+      expect(await own.sql`select from ${own.sql(table)}`, table).toHaveLength(0);
+    expect(await own.sql`select from events where type like 'order.%'`).toHaveLength(0);
+  });
+});
+
 describe("redaction of what is no JSON", () => {
   test("takes the values of secret words out of text", () => {
     expect(redactBody("token=abc&user=7; password: hunter2, Authorization: Bearer xyz")).toBe(
@@ -193,29 +227,29 @@ describe("redaction of what is no JSON", () => {
 });
 
 describe("the breaker", () => {
-  const down = (breaker: ReturnType<typeof createBreaker>, times: number) => {
-    for (let n = 0; n < times; n++) breaker.enter().failed();
+  const down = (breaker: ReturnType<typeof createCircuitBreaker>, times: number) => {
+    for (let n = 0; n < times; n++) breaker.acquire().failure();
   };
 
   test("opens after ten failures in a row, lets one try after ten seconds, and closes when that is answered", () => {
     let now = 0;
-    const breaker = createBreaker(() => now);
+    const breaker = createCircuitBreaker(() => now);
     down(breaker, 9);
-    breaker.enter().answered();
+    breaker.acquire().success();
     down(breaker, 9);
     expect(breaker.state()).toBe("closed");
     down(breaker, 1);
     expect(breaker.state()).toBe("open");
-    expect(() => breaker.enter()).toThrow("Payments are down");
+    expect(() => breaker.acquire()).toThrow("unavailable");
     now += 10_000;
     expect(breaker.state()).toBe("half-open");
-    const probe = breaker.enter();
-    expect(() => breaker.enter()).toThrow("Payments are down");
-    probe.failed();
+    const probe = breaker.acquire();
+    expect(() => breaker.acquire()).toThrow("unavailable");
+    probe.failure();
     expect(breaker.state()).toBe("open");
     now += 10_000;
-    breaker.enter().unused();
-    breaker.enter().answered();
+    breaker.acquire().release();
+    breaker.acquire().success();
     expect(breaker.state()).toBe("closed");
     down(breaker, 9);
     expect(breaker.state()).toBe("closed");
@@ -223,12 +257,12 @@ describe("the breaker", () => {
 
   test("what was asked before it opened neither keeps it open for longer nor closes it", () => {
     let now = 0;
-    const breaker = createBreaker(() => now);
-    const [late, later] = [breaker.enter(), breaker.enter()];
+    const breaker = createCircuitBreaker(() => now);
+    const [late, later] = [breaker.acquire(), breaker.acquire()];
     down(breaker, 10);
     now += 9_000;
-    late.failed();
-    later.answered();
+    late.failure();
+    later.success();
     expect(breaker.state()).toBe("open");
     now += 1_000;
     expect(breaker.state()).toBe("half-open");
@@ -236,9 +270,9 @@ describe("the breaker", () => {
 
   test("stays closed when the ten failures took longer than 30 seconds", () => {
     let now = 0;
-    const breaker = createBreaker(() => now);
+    const breaker = createCircuitBreaker(() => now);
     for (let n = 0; n < 20; n++) {
-      breaker.enter().failed();
+      breaker.acquire().failure();
       now += 4_000;
     }
     expect(breaker.state()).toBe("closed");
@@ -267,7 +301,7 @@ describe("the breaker", () => {
   test("declines never open it", async () => {
     shop.provider.answer = () => ({ status: 402 });
     for (let n = 0; n < 12; n++) expectProblem(await order(), 402, "payment_failed");
-    expect(shop.counter.breaker.state()).toBe("closed");
+    expect(shop.checkout.breaker.state()).toBe("closed");
   });
 });
 

@@ -1,11 +1,10 @@
 // Every read prices the cart anew, with the code that prices an order.
 import { findProducts } from "../catalog/queries.ts";
 import type { Product } from "../catalog/schemas.ts";
-import type { LineStore } from "../checkout/place.ts";
 import { brokenConstraint, type Db, type Pool } from "../db/pool.ts";
 import { insertEvent } from "../events/queries.ts";
 import { ApiError, notFound } from "../http/errors.ts";
-import { priceLine, refusedLines } from "../orders/pricing.ts";
+import { lineProblemsError, priceLine } from "../orders/pricing.ts";
 import type { Order, OrderLineInput } from "../orders/schemas.ts";
 import {
   addCartLine,
@@ -121,7 +120,7 @@ export async function addToCart(
 ): Promise<{ id: string; cartId: string }> {
   const [cart, [product]] = await Promise.all([lockCart(tx, userId), findProducts(tx, [line.product_id])]);
   const price = priceLine(line, product);
-  if (Array.isArray(price)) throw refusedLines(price);
+  if (Array.isArray(price)) throw lineProblemsError(price);
   const { product_id, variation_id, options, quantity, notes, unit_price_cents } = price;
   const option_ids = options.map(({ id }) => id).sort();
   const stored = { product_id, variation_id, option_ids, quantity, notes: notes ?? "" };
@@ -130,18 +129,18 @@ export async function addToCart(
   return { id: added.id, cartId: cart.id };
 }
 
-/** The user's cart as a placement sees it: its lines at the moment of the claim, and those alone are taken out. */
-export function cartStore(userId: string): LineStore {
-  let claimed: CartLine[] = [];
+/** Returns the lines of the user's cart for one placement, which purchases them as they are when it reserves them. */
+export function cartLineSource(userId: string) {
+  let reserved: CartLine[] = [];
   return {
-    async claim(tx) {
-      const [mine, lines] = await Promise.all([tryClaimCart(tx, userId), listCartLines(tx, userId)]);
-      claimed = mine ? lines : [];
-      return claimed.map(toOrderLine);
+    async reserve(tx: Db) {
+      const [locked, lines] = await Promise.all([tryClaimCart(tx, userId), listCartLines(tx, userId)]);
+      reserved = locked ? lines : [];
+      return reserved.map(toOrderLine);
     },
-    async takeOut(tx) {
-      const bought = claimed.map(({ id, quantity }) => ({ id, quantity }));
-      await Promise.all([takeOutOfCart(tx, bought), insertCartEvent(tx, userId, claimed[0]!.cart_id)]);
+    async removePurchased(tx: Db) {
+      const bought = reserved.map(({ id, quantity }) => ({ id, quantity }));
+      await Promise.all([takeOutOfCart(tx, bought), insertCartEvent(tx, userId, reserved[0]!.cart_id)]);
     },
   };
 }

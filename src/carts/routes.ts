@@ -4,10 +4,11 @@ import { requireSelfOrManager } from "../auth/guards.ts";
 import { ApiError, notFound } from "../http/errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
 import { Id, UserId } from "../http/schemas.ts";
+import { findOrderOfCustomer } from "../orders/queries.ts";
 import { OrderLineInput } from "../orders/schemas.ts";
-import { addToCart, changeCart, readCart } from "./cart.ts";
+import { addToCart, changeCart, readCart, reorder } from "./cart.ts";
 import { deleteCart, deleteCartLine, deleteCartLines, insertCart, setCartLineQuantity } from "./queries.ts";
-import { Cart, CartItem, CartItemPatch } from "./schemas.ts";
+import { Cart, CartItem, CartItemPatch, ReorderedCart } from "./schemas.ts";
 
 const tags = ["carts"];
 const params = Type.Object({ user_id: UserId });
@@ -200,6 +201,28 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
       const { user_id, item_id } = request.params;
       await changeCart(app.sql, user_id, (tx) => deleteCartLine(tx, user_id, item_id));
       return reply.code(204).send(null);
+    },
+  );
+
+  app.post(
+    "/users/:user_id/orders/:order_id/reorder",
+    {
+      onRequest: requireSelfOrManager,
+      config: { errorCodes: ["invalid_item", "sold_out", "quantity_limit"] },
+      schema: {
+        operationId: "reorder",
+        tags: ["orders"],
+        summary: "Add the lines of an order that are still available to the cart",
+        params: Type.Object({ user_id: UserId, order_id: Id }),
+        response: { 200: ReorderedCart },
+      },
+    },
+    async (request) => {
+      const { user_id, order_id } = request.params;
+      const order = await findOrderOfCustomer(app.sql, user_id, order_id);
+      if (!order) throw notFound("Order");
+      const skipped = await reorder(app.sql, user_id, order);
+      return { ...(await readCart(app.sql, user_id)), skipped };
     },
   );
 

@@ -1,8 +1,8 @@
 import { hash } from "node:crypto";
 import { ApiError } from "../http/errors.ts";
 
-/** A placement's Idempotency-Key and its request, both only as hashes: all that is ever stored of them. */
-export interface PlacementKey {
+/** A request's Idempotency-Key and the request itself. Only these hashes are stored. */
+export interface RequestKey {
   keyHash: Buffer | null;
   requestHash: Buffer;
 }
@@ -10,10 +10,10 @@ export interface PlacementKey {
 const sha256 = (content: string | Buffer) => hash("sha256", content, "buffer");
 
 /**
- * Takes the header and what is asked for. Throws `invalid_idempotency_key` unless the header is missing or 1 to 255
- * visible ASCII characters.
+ * Returns the hashes of the header and of the request. Throws `invalid_idempotency_key` unless the header is missing or
+ * 1 to 255 visible ASCII characters.
  */
-export function readPlacementKey(header: string | string[] | undefined, request: unknown): PlacementKey {
+export function readRequestKey(header: string | string[] | undefined, request: unknown): RequestKey {
   const requestHash = sha256(canonical(request));
   if (header === undefined) return { keyHash: null, requestHash };
   if (typeof header !== "string" || !/^[\x21-\x7e]{1,255}$/.test(header))
@@ -24,7 +24,7 @@ export function readPlacementKey(header: string | string[] | undefined, request:
   return { keyHash: sha256(header), requestHash };
 }
 
-/** The same JSON however its keys are ordered. */
+/** Returns the JSON of `value` with sorted keys. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, part) =>
     part !== null && typeof part === "object" && !Array.isArray(part)
@@ -33,6 +33,6 @@ function canonical(value: unknown): string {
   );
 }
 
-/** The number that stands for the key in PostgreSQL's advisory locks: 64 bits of (customer, key). */
-export const lockNumber = (customerId: string, keyHash: Buffer): bigint =>
+/** Returns the key of PostgreSQL's advisory lock for (customer, key): 64 bits of their hash. */
+export const advisoryLockKey = (customerId: string, keyHash: Buffer): bigint =>
   sha256(Buffer.concat([Buffer.from(customerId), keyHash])).readBigInt64BE();

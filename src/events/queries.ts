@@ -8,14 +8,19 @@ interface NewEvent {
   type: EventType;
   subject_id: string;
   data: unknown;
+  /** Default: the start of the transaction. */
+  created_at?: string;
 }
 
 /** Inserts one event. Runs in the transaction of the change, so that the event exists only if the change does. */
 export async function insertEvent(sql: Db, event: NewEvent) {
   // The column is json and keeps the text as it is; sql.json would send jsonb.
   await sql`
-    insert into events (id, type, subject_id, data)
-    values (${newId()}, ${event.type}, ${event.subject_id}, ${JSON.stringify(event.data)}::text::json)`;
+    insert into events (id, type, subject_id, data, created_at)
+    values (
+      ${newId()}, ${event.type}, ${event.subject_id}, ${JSON.stringify(event.data)}::text::json,
+      coalesce(${event.created_at ?? null}, now())
+    )`;
 }
 
 /** Inserts many events in one statement, in the transaction of the change. */

@@ -16,7 +16,7 @@ import {
 } from "../events/queries.ts";
 import type { Event } from "../events/schemas.ts";
 import { createWakeSignal } from "../events/wake-signal.ts";
-import { next, type Status } from "../orders/status.ts";
+import { nextStatus, type Status } from "../orders/status.ts";
 
 /** Interval of comments, by which proxies and clients see that a quiet stream is alive. */
 const heartbeatMs = 15_000;
@@ -238,7 +238,7 @@ export function createOrderFeed(sql: Pool, log: FastifyBaseLogger) {
     }
 
     const isFinished = (order: unknown) =>
-      orderId !== undefined && next[(order as { status: Status }).status] === null;
+      orderId !== undefined && nextStatus[(order as { status: Status }).status] === null;
 
     let first: string | undefined;
     try {

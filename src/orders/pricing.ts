@@ -91,7 +91,7 @@ export function priceOrder(lines: OrderLineInput[], products: Product[], expecte
     if (!Array.isArray(result)) priced.push(result);
     else problems.push(...result.map((problem) => ({ ...problem, path: `/items/${index}${problem.path}` })));
   });
-  if (problems.length > 0) throw refusedLines(problems);
+  if (problems.length > 0) throw lineProblemsError(problems);
 
   const total = priced.reduce((sum, line) => sum + line.total_cents, 0);
   if (total > maxTotalCents)
@@ -104,7 +104,7 @@ export function priceOrder(lines: OrderLineInput[], products: Product[], expecte
 }
 
 /** `sold_out` if lines can't be had for that alone, else `invalid_item`, which names all that is wrong but that. */
-export function refusedLines(problems: LineProblem[]): ApiError {
+export function lineProblemsError(problems: LineProblem[]): ApiError {
   const invalid = problems.filter(({ code }) => code !== "sold_out");
   const errors = (invalid.length > 0 ? invalid : problems).map(({ path, message }) => ({ path, message }));
   const detail = errors

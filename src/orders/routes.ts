@@ -1,51 +1,19 @@
-// Placing an order and moving it along. One function places every order: place.ts.
+// Reading orders, and moving them from status to status.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { isStaff, requireStaff, requireUser } from "../auth/guards.ts";
-import { readPlacementKey } from "../checkout/idempotency.ts";
-import { type Counter, placementRefusals, placeOrder } from "../checkout/place.ts";
 import { insertEvent } from "../events/queries.ts";
 import { ApiError, notFound } from "../http/errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
 import { Id } from "../http/schemas.ts";
 import { queueNotification } from "../notifications/queries.ts";
 import { findOrder, listOrders, lockOrder, setOrderStatus } from "./queries.ts";
-import { IdempotencyHeader, Order, OrderInput, OrderStatus, StatusChange } from "./schemas.ts";
-import { countTransition, next } from "./status.ts";
+import { Order, OrderStatus, StatusChange } from "./schemas.ts";
+import { countTransition, nextStatus } from "./status.ts";
 
 const tags = ["orders"];
 const params = Type.Object({ order_id: Id });
 
-export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = async (app, { counter }) => {
-  app.post(
-    "/orders",
-    {
-      onRequest: requireUser,
-      config: { errorCodes: placementRefusals, responseHeaders: ["Location", "Idempotent-Replayed"] },
-      schema: {
-        operationId: "placeOrder",
-        tags,
-        summary: "Order and pay",
-        description:
-          "With an Idempotency-Key the request can be sent again safely: the same key and request give the same " +
-          "order (200, `Idempotent-Replayed: true`) for 24 hours, and nobody is charged twice.",
-        headers: IdempotencyHeader,
-        body: OrderInput,
-        response: { 200: Order, 201: Order },
-      },
-    },
-    async (request, reply) => {
-      const { order, replayed } = await placeOrder(counter, {
-        ...readPlacementKey(request.headers["idempotency-key"], request.body),
-        customerId: request.user.id,
-        order: request.body,
-        items: request.body.items,
-        requestId: request.id,
-      });
-      if (replayed) return reply.header("idempotent-replayed", "true").send(order);
-      return reply.code(201).header("location", `${app.settings.apiPrefix}/orders/${order.id}`).send(order);
-    },
-  );
-
+export const orderRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     "/orders/:order_id",
     {
@@ -54,7 +22,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
       schema: {
         operationId: "readOrder",
         tags,
-        summary: "An order, for its owner and for staff",
+        summary: "Read an order, as its owner or as staff",
         params,
         response: { 200: Order },
       },
@@ -75,7 +43,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
       schema: {
         operationId: "changeOrderStatus",
         tags,
-        summary: "Move an order one step along: waiting, preparation, ready, delivered",
+        summary: "Set an order to its next status: waiting, preparation, ready, delivered",
         params,
         body: StatusChange,
         response: { 200: Order },
@@ -88,7 +56,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
         const locked = await lockOrder(tx, order_id);
         if (!locked) throw notFound("Order");
         const from = locked.status;
-        if (next[from] !== to)
+        if (nextStatus[from] !== to)
           throw new ApiError("invalid_transition", `Invalid transition from ${from} to ${to}`);
         const order = await setOrderStatus(tx, order_id, to);
         await Promise.all([
@@ -113,7 +81,7 @@ export const orderRoutes: FastifyPluginAsyncTypebox<{ counter: Counter }> = asyn
       schema: {
         operationId: "listOrders",
         tags,
-        summary: "All orders, newest first",
+        summary: "List all orders, newest first",
         querystring: Type.Object({
           ...pageQuery,
           status: Type.Optional(OrderStatus),

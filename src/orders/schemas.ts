@@ -1,6 +1,6 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { Cents, described, Id, JsonObject, Nullable, StringEnum, Time, text } from "../http/schemas.ts";
+import { Cents, Id, JsonObject, Nullable, StringEnum, Time, text } from "../http/schemas.ts";
 import { statuses } from "./status.ts";
 
 export const OrderStatus = StringEnum(statuses, { title: "OrderStatus" });
@@ -59,57 +59,6 @@ export const Fulfillment = Type.Object(
   },
 );
 export type Fulfillment = Static<typeof Fulfillment>;
-
-/** What a placement says beside its lines; checkout takes the same. */
-const placementFields = {
-  total_cents: Type.Optional(
-    Type.Integer({
-      minimum: 0,
-      description: "What the customer saw; a different total is refused, uncharged",
-    }),
-  ),
-  // By a name of its own: openapi-generator takes an object that is open, within one that isn't, for both being open.
-  metadata: Type.Optional({
-    ...JsonObject,
-    title: "Metadata",
-    description: "Yours to use; at most 2 KiB of JSON",
-  }),
-  notes: Type.Optional(text(1000)),
-  fulfillment: Type.Optional(Fulfillment),
-};
-
-export const OrderInput = Type.Object(
-  { items: Type.Array(OrderLineInput, { minItems: 1, maxItems: 50 }), ...placementFields },
-  {
-    title: "OrderInput",
-    additionalProperties: false,
-    examples: [
-      {
-        items: [
-          {
-            product_id: "0197f3c2-8a10-7c3e-9a51-2f6b7d0e4a11",
-            variation_id: "0197f3c2-8a10-7c3e-9a51-2f6b7d0e4a12",
-            quantity: 2,
-          },
-        ],
-        total_cents: 900,
-        fulfillment: { type: "dine_in", table: "4" },
-      },
-    ],
-  },
-);
-export type OrderInput = Static<typeof OrderInput>;
-
-export const IdempotencyHeader = Type.Object({
-  "idempotency-key": Type.Optional(
-    described({
-      pattern: "^[!-~]{1,255}$",
-      description:
-        "1 to 255 visible ASCII characters, new for each order: the same key and body again give the same order, " +
-        "and nobody is charged twice. See Sending again.",
-    }),
-  ),
-});
 
 export const paymentStatuses = [
   "paid",
@@ -235,10 +184,3 @@ export const StatusChange = Type.Object(
   { status: OrderStatus },
   { title: "StatusChange", additionalProperties: false, examples: [{ status: "preparation" }] },
 );
-
-/** Checkout of a cart: a placement whose lines are the cart's. */
-export const Checkout = Type.Object(placementFields, {
-  title: "Checkout",
-  additionalProperties: false,
-  examples: [{ total_cents: 900, fulfillment: { type: "pickup" } }],
-});

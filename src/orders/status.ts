@@ -3,8 +3,8 @@ import { Counter, Histogram } from "prom-client";
 export const statuses = ["waiting", "preparation", "ready", "delivered", "canceled"] as const;
 export type Status = (typeof statuses)[number];
 
-/** The one status that may follow by PATCH. `canceled` is reached only by cancelling; it and `delivered` are ends. */
-export const next: Record<Status, Status | null> = {
+/** The only status that PATCH may set from each. `canceled` is reached by cancelling alone. */
+export const nextStatus: Record<Status, Status | null> = {
   waiting: "preparation",
   preparation: "ready",
   ready: "delivered",

@@ -1,10 +1,16 @@
 import type { FastifyBaseLogger } from "fastify";
 import { Counter, Histogram } from "prom-client";
+import type { Pool } from "../db/pool.ts";
 import { ApiError } from "../http/errors.ts";
-import type { Breaker } from "../provider-client/circuit-breaker.ts";
+import type { CircuitBreaker } from "../provider-client/circuit-breaker.ts";
 import type { PaymentClient } from "./client.ts";
-import type { Ledger } from "./ledger.ts";
-import { markPaymentUnpaid, type NewPayment, type ProviderResponse, reopenPayment } from "./queries.ts";
+import {
+  markPaymentPendingAgain,
+  type NewPayment,
+  type ProviderResponse,
+  recordChargeFailure,
+  recordPending,
+} from "./queries.ts";
 
 const payments = new Counter({
   name: "payments_total",
@@ -20,52 +26,49 @@ const paymentDuration = new Histogram({
   buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
 });
 
-export interface Till {
-  /** On connections of its own, so that it is written while the placement's transaction stays untouched. */
-  ledger: Ledger;
+export interface PaymentContext {
+  /** Connections of its own, so that the ledger commits while the order's transaction is open. */
+  ledger: Pool;
   provider: PaymentClient;
-  breaker: Breaker;
+  breaker: CircuitBreaker;
   log: FastifyBaseLogger;
 }
 
 /**
- * Charges the customer: the ledger's row is committed first, then the provider is called. Gives the provider's
- * response to a charge that succeeded, still `pending` in the ledger: the order's transaction makes it `succeeded`.
- * Throws `payment_failed` or `payment_unconfirmed`, with the ledger saying so, `payment_provider_unavailable` while
- * the breaker is open, and `idempotency_in_progress` if an earlier charge, taken up again, is being settled.
+ * Commits the payment to the ledger, then charges it. Returns the provider's response to a successful charge, which is
+ * still `pending`: the order's transaction sets it to `succeeded`. Throws `payment_failed` or `payment_unconfirmed`, which
+ * the ledger records; `payment_provider_unavailable` while the breaker is open; `idempotency_in_progress` if the
+ * reconciliation of an earlier attempt has begun.
  */
 export async function chargeCustomer(
-  till: Till,
+  context: PaymentContext,
   payment: NewPayment,
   { again, requestId: request_id }: { again: boolean; requestId: string },
 ): Promise<ProviderResponse> {
-  const pass = till.breaker.enter();
+  const permit = context.breaker.acquire();
   const started = performance.now();
   try {
-    if (!again) await till.ledger.enter(payment);
-    else if (!(await reopenPayment(till.ledger.sql, payment.id))) throw beingSettled();
+    if (!again) await recordPending(context.ledger, payment);
+    else if (!(await markPaymentPendingAgain(context.ledger, payment.id))) throw reconciliationPending();
   } catch (error) {
-    pass.unused();
+    permit.release();
     throw error;
   }
 
-  const charge = await till.provider.charge(payment.id, payment.amount_cents, started);
+  const charge = await context.provider.charge(payment.id, payment.amount_cents, started);
   const { outcome, response } = charge;
   const ms = Math.round(performance.now() - started);
   payments.inc({ outcome });
   paymentDuration.observe(ms / 1_000);
   const { id: payment_id, amount_cents } = payment;
-  till.log.info({ request_id, payment_id, amount_cents, outcome, response, ms }, "charge");
-  if (outcome === "succeeded" || charge.declined) pass.answered();
-  else pass.failed();
+  context.log.info({ request_id, payment_id, amount_cents, outcome, response, ms }, "charge");
+  if (outcome === "succeeded" || charge.declined) permit.success();
+  else permit.failure();
   if (outcome === "succeeded") return response;
 
-  await markPaymentUnpaid(till.ledger.sql, payment.id, outcome, response).catch((error) =>
-    // The customer's answer is true all the same; the row stays pending, and pending rows are settled.
-    till.log.error(
-      { err: error, request_id, payment_id, outcome },
-      "the ledger did not take the outcome of a charge",
-    ),
+  await recordChargeFailure(context.ledger, payment.id, outcome, response).catch((error) =>
+    // The response to the client stays true. The row stays pending, and the reconciler settles pending rows.
+    context.log.error({ err: error, request_id, payment_id, outcome }, "charge outcome not recorded"),
   );
   throw new ApiError(
     outcome === "failed" ? "payment_failed" : "payment_unconfirmed",
@@ -74,7 +77,7 @@ export async function chargeCustomer(
   );
 }
 
-export const beingSettled = () =>
-  new ApiError("idempotency_in_progress", "An earlier try with this key is still being settled", {
+export const reconciliationPending = () =>
+  new ApiError("idempotency_in_progress", "The charge of an earlier attempt is still being settled", {
     retryAfter: 1,
   });

@@ -1,4 +1,4 @@
-import type { Db } from "../db/pool.ts";
+import type { Db, Pool } from "../db/pool.ts";
 import type { PageRequest } from "../http/pagination.ts";
 import type { ProviderAnswer } from "../provider-client/post-json.ts";
 import type { Payment, PaymentStatus } from "./schemas.ts";
@@ -13,23 +13,46 @@ export interface NewPayment {
 
 export type ProviderResponse = ProviderAnswer | { error: string };
 
-/** Enters charges that are about to be asked for, all or none. */
-export async function insertPendingPayments(sql: Db, payments: NewPayment[]) {
-  // Hashes travel as hex: JSON has no bytes.
-  const rows = payments.map((payment) => ({
-    ...payment,
-    key_hash: payment.key_hash?.toString("hex") ?? null,
-    request_hash: payment.request_hash.toString("hex"),
-  }));
-  await sql`
+/** Inserts a payment before its charge. Runs outside the order's transaction, so that its rollback keeps the row. */
+export async function recordPending(ledger: Pool, payment: NewPayment) {
+  await ledger`
     insert into payments (id, customer_id, amount_cents, status, key_hash, request_hash)
-    select id, customer_id, amount_cents, 'pending', decode(key_hash, 'hex'), decode(request_hash, 'hex')
-    from jsonb_to_recordset(${sql.json(rows)})
-      as row (id uuid, customer_id uuid, amount_cents integer, key_hash text, request_hash text)`;
+    values (
+      ${payment.id}, ${payment.customer_id}, ${payment.amount_cents}, 'pending',
+      ${payment.key_hash}, ${payment.request_hash}
+    )`;
 }
 
-/** Takes up a charge whose outcome nobody knows, to ask for it again; false if it is being settled already. */
-export async function reopenPayment(sql: Db, id: string): Promise<boolean> {
+/** Inserts the payment of an order without a charge. Returns true, as `markPaymentSucceeded` does. */
+export async function insertFreePayment(tx: Db, payment: NewPayment, orderId: string): Promise<boolean> {
+  const { count } = await tx`
+    insert into payments (id, order_id, customer_id, amount_cents, status, key_hash, request_hash)
+    values (
+      ${payment.id}, ${orderId}, ${payment.customer_id}, ${payment.amount_cents}, 'succeeded',
+      ${payment.key_hash}, ${payment.request_hash}
+    )`;
+  return count === 1;
+}
+
+/**
+ * Gives a charged payment its order. Returns false if the payment's refund has begun, however late this runs: both are
+ * compare-and-set updates of the same row.
+ */
+export async function markPaymentSucceeded(
+  tx: Db,
+  id: string,
+  orderId: string,
+  response: ProviderResponse,
+): Promise<boolean> {
+  const { count } = await tx`
+    update payments set
+      order_id = ${orderId}, status = 'succeeded', response = ${tx.json(response as never)}, updated_at = now()
+    where id = ${id} and order_id is null and status in ('pending', 'unknown')`;
+  return count === 1;
+}
+
+/** Sets an unsettled payment to pending for another attempt. Returns false if its reconciliation has begun. */
+export async function markPaymentPendingAgain(sql: Db, id: string): Promise<boolean> {
   const { count } = await sql`
     update payments set status = 'pending', attempts = attempts + 1, attempted_at = now(), updated_at = now()
     where id = ${id} and order_id is null and status in ('pending', 'unknown')`;
@@ -37,11 +60,10 @@ export async function reopenPayment(sql: Db, id: string): Promise<boolean> {
 }
 
 /**
- * Notes that a charge failed, or that nobody knows; one that is being settled meanwhile is left alone. Of a charge that
- * was asked for more than once, that one of the tries failed says nothing of the others, one of which may still be under
- * way: it is `unknown`.
+ * Records that a charge failed or is unknown, unless its reconciliation has begun. After several attempts the failure of
+ * one proves nothing about the others, so the payment is `unknown`.
  */
-export async function markPaymentUnpaid(
+export async function recordChargeFailure(
   sql: Db,
   id: string,
   status: "failed" | "unknown",
@@ -54,7 +76,7 @@ export async function markPaymentUnpaid(
     where id = ${id} and order_id is null and status in ('pending', 'unknown')`;
 }
 
-/** Notes that a charge which no order can take any more was made; one that passed for never made is unsettled again. */
+/** Records that a payment without an order was charged. A payment that counted as failed becomes unknown again. */
 export async function markPaymentCharged(sql: Db, id: string) {
   await sql`
     update payments set
@@ -62,26 +84,22 @@ export async function markPaymentCharged(sql: Db, id: string) {
     where id = ${id} and order_id is null`;
 }
 
-/** What an earlier try of a key left behind. */
+/** The payment of an earlier attempt with the same key. */
 export interface EarlierPayment {
   id: string;
-  /** What the key has made, in its 24 hours. Null: the charge has no order, and no known end. */
+  /** The order that the key made in its 24 hours. Null if the charge is not settled. */
   order_id: string | null;
   amount_cents: number;
   status: PaymentStatus;
-  /** In hexadecimal digits. */
+  /** Hexadecimal. */
   request_hash: string;
 }
 
-/** The payments of a key, however old and however they ended; a part of another query. */
-export const selectPaymentsOfKey = (sql: Db, customerId: string, keyHash: Buffer | null) => sql`
-  select from payments where customer_id = ${customerId} and key_hash = ${keyHash}`;
-
-/** The payment by which a key is taken: for what it made, or until its charge is settled. */
+/** Returns the payment that holds the key: for 24 hours with an order, else until its charge is settled. */
 export async function findEarlierPayment(
   sql: Db,
   customerId: string,
-  keyHash: Buffer | null,
+  keyHash: Buffer,
 ): Promise<EarlierPayment | undefined> {
   const [payment] = await sql<EarlierPayment[]>`
     select id, order_id, amount_cents, status, encode(request_hash, 'hex') as request_hash
@@ -96,12 +114,16 @@ export async function findEarlierPayment(
   return payment;
 }
 
-/** A customer's charges whose order may yet come about; a query of its own, or a part of another. */
-export const selectOpenPayments = (sql: Db, customerId: string) => sql<{ id: string }[]>`
-  select id from payments
-  where customer_id = ${customerId} and order_id is null and status in ('pending', 'unknown')`;
+/** Returns whether the customer has a charge that may still get its order. */
+export async function hasOpenPayments(sql: Db, customerId: string): Promise<boolean> {
+  const { count } = await sql`
+    select from payments
+    where customer_id = ${customerId} and order_id is null and status in ('pending', 'unknown')
+    limit 1`;
+  return count > 0;
+}
 
-/** One row more than the page holds, newest first. */
+/** Returns payments, newest first: one row more than the page holds. */
 export const listPayments = (
   sql: Db,
   { status, order_id }: { status?: PaymentStatus; order_id?: string },
@@ -115,7 +137,7 @@ export const listPayments = (
   where true
     ${status ? sql`and status = ${status}` : sql``}
     ${
-      // What their index says, so that a plan for any status may use it.
+      // Repeats the condition of the partial index, so that a generic plan may use it.
       status && status !== "succeeded" ? sql`and status <> 'succeeded'` : sql``
     }
     ${order_id ? sql`and order_id = ${order_id}` : sql``}

@@ -1,65 +1,63 @@
 import { ApiError } from "../http/errors.ts";
 
-/** Failures in a row, all within the window, that open the breaker. */
 const failuresToOpen = 10;
 const windowMs = 30_000;
-/** How long it stays open before one call may try again. */
-const retryAfterMs = 10_000;
+const openMs = 10_000;
 
-export type BreakerState = "closed" | "open" | "half-open";
+export type CircuitBreakerState = "closed" | "open" | "half-open";
 
-/** A place for one call; tell it exactly once how the provider did. */
-export interface Pass {
-  /** The provider answered, be it a yes or a no. */
-  answered: () => void;
-  /** The provider failed: no answer, no connection, a 5xx. */
-  failed: () => void;
-  /** The provider was not called after all. */
-  unused: () => void;
+/** A permit for one call. The caller calls exactly one of its functions. */
+export interface CircuitBreakerPermit {
+  /** The provider responded; a decline is a success too. */
+  success: () => void;
+  /** The provider failed: no connection, no response, a 5xx. */
+  failure: () => void;
+  /** The provider was not called. */
+  release: () => void;
 }
 
 /**
- * While the provider is known to be down, nobody waits for it: after ten failures in a row `enter` throws
- * `payment_provider_unavailable` at once, and every ten seconds lets one call try.
+ * Opens after ten failures in a row within 30 seconds, then permits one call every ten seconds until one succeeds.
+ *
+ * Not by a library: cockatiel has no window, queues calls behind the trial call, and counts late results of older calls.
  */
-export function createBreaker(now: () => number = () => performance.now()) {
+export function createCircuitBreaker(now: () => number = () => performance.now()) {
   let failures: number[] = [];
   let openedAt: number | undefined;
-  let trying = false;
+  let trialRunning = false;
 
-  const state = (): BreakerState =>
-    openedAt === undefined ? "closed" : now() - openedAt >= retryAfterMs ? "half-open" : "open";
+  const state = (): CircuitBreakerState =>
+    openedAt === undefined ? "closed" : now() - openedAt >= openMs ? "half-open" : "open";
 
-  const close = () => {
+  function close() {
     failures = [];
     openedAt = undefined;
-  };
+  }
 
   function fail() {
     failures = [...failures, now()].slice(-failuresToOpen);
-    const inARow = failures.length === failuresToOpen && now() - failures[0]! <= windowMs;
-    if (inARow || openedAt !== undefined) openedAt = now();
+    const inWindow = failures.length === failuresToOpen && now() - failures[0]! <= windowMs;
+    if (inWindow || openedAt !== undefined) openedAt = now();
   }
 
-  function enter(): Pass {
-    const probe = openedAt !== undefined;
-    if (probe && (state() === "open" || trying)) {
-      const left = Math.max(1, Math.ceil((openedAt! + retryAfterMs - now()) / 1000));
-      throw new ApiError("payment_provider_unavailable", "Payments are down for the moment", {
-        retryAfter: left,
+  /** Returns a permit. Throws `payment_provider_unavailable` while the breaker is open or its trial call runs. */
+  function acquire(): CircuitBreakerPermit {
+    const trial = openedAt !== undefined;
+    if (trial && (state() === "open" || trialRunning))
+      throw new ApiError("payment_provider_unavailable", "The payment provider is unavailable", {
+        retryAfter: Math.max(1, Math.ceil((openedAt! + openMs - now()) / 1000)),
       });
-    }
-    if (probe) trying = true;
+    if (trial) trialRunning = true;
     const epoch = openedAt;
-    const leave = (outcome: () => void) => () => {
-      if (probe) trying = false;
-      // What was asked before the breaker opened says nothing of how the provider does since.
-      if (openedAt === epoch) outcome();
+    const end = (record: () => void) => () => {
+      if (trial) trialRunning = false;
+      // Results of calls that began before the last change of state say nothing about the provider now.
+      if (openedAt === epoch) record();
     };
-    return { answered: leave(close), failed: leave(fail), unused: leave(() => {}) };
+    return { success: end(close), failure: end(fail), release: end(() => {}) };
   }
 
-  return { enter, state };
+  return { acquire, state };
 }
 
-export type Breaker = ReturnType<typeof createBreaker>;
+export type CircuitBreaker = ReturnType<typeof createCircuitBreaker>;

@@ -4,7 +4,7 @@ import { currentRole, requireManager, requireSelfOrManager, requireUser } from "
 import { ApiError, invalidField, notFound } from "../http/errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
 import { Id, UserId } from "../http/schemas.ts";
-import { findOrder, lockOrder, putAwayOrders } from "../orders/queries.ts";
+import { findOrder, hideOrders, lockOrder } from "../orders/queries.ts";
 import { Order } from "../orders/schemas.ts";
 import { cancelable, cancelOrder } from "./cancel.ts";
 import {
@@ -79,7 +79,7 @@ export const refundRoutes: FastifyPluginAsyncTypebox = async (app) => {
             "order_in_progress",
             `The order is in ${locked.status}; only staff can still cancel it`,
           );
-        else await putAwayOrders(tx, user_id, order_id);
+        else await hideOrders(tx, user_id, order_id);
       });
       return reply.code(204).send(null);
     },

@@ -29,13 +29,10 @@ export async function findAccountByEmail(sql: Db, email: string): Promise<Accoun
 
 /** The role that a user has now; undefined for one who left or never was. */
 export async function findRole(sql: Db, userId: string): Promise<Role | undefined> {
-  const [user] = await selectRole(sql, userId);
+  const [user] = await sql<{ role: Role }[]>`
+    select role from users where id = ${userId} and deleted_at is null`;
   return user?.role;
 }
-
-/** The role of a user who is still there; a query of its own, or a part of another. */
-export const selectRole = (sql: Db, userId: string) => sql<{ role: Role }[]>`
-  select role from users where id = ${userId} and deleted_at is null`;
 
 /** Undefined for one who left. */
 export async function findUser(sql: Db, id: string): Promise<User | undefined> {

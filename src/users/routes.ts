@@ -11,6 +11,7 @@ import { ApiError, notFound } from "../http/errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
 import { text, toEmail, UserId } from "../http/schemas.ts";
 import { hasOpenOrders } from "../orders/queries.ts";
+import { hasOpenPayments } from "../payments/queries.ts";
 import {
   eraseUser,
   findAccountByEmail,
@@ -135,7 +136,7 @@ export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
         if (!user || user.deleted) throw notFound("User");
         if (user.role === "manager")
           throw new ApiError("cannot_delete_manager", "Take the role of manager away first");
-        if (await hasOpenOrders(tx, id))
+        if ((await hasOpenOrders(tx, id)) || (await hasOpenPayments(tx, id)))
           throw new ApiError("open_orders", "An order of this user is not finished");
         await eraseUser(tx, id);
         await deleteCart(tx, id);

@@ -192,6 +192,83 @@ describe("a refusal is a problem", () => {
   });
 });
 
+describe("validation", () => {
+  const errorsOf = (response: Response) =>
+    Object.fromEntries(
+      expectProblem(response, 400, "validation_failed").errors.map(
+        ({ path, message }: { path: string; message: string }) => [path, message],
+      ),
+    );
+
+  test("names each bad field of a body once, in plain words", async () => {
+    const manager = await shop.as("manager");
+    const body = {
+      name: " ",
+      base_price_cents: 1.5,
+      image_url: 5,
+      category_id: "x",
+      variations: [{ name: "", price_change_cents: 100_001, "a/b~c": 1 }, { name: "x".repeat(101) }],
+    };
+    const response = await manager.call("POST", "/admin/products", { body });
+    expect(errorsOf(response)).toEqual({
+      "/name": "Expected text that isn't blank",
+      "/base_price_cents": "Expected integer",
+      "/image_url": "Expected string, or null",
+      "/category_id": "Expected string to match 'uuid' format, or null",
+      "/variations/0/name": "Expected string length greater or equal to 1",
+      "/variations/0/price_change_cents": "Expected integer to be less or equal to 100000",
+      "/variations/0/a~1b~0c": "Unexpected property",
+      "/variations/1/name": "Expected string length less or equal to 100",
+      "/variations/1/price_change_cents": "Expected required property",
+    });
+    expect(response.json().errors).toHaveLength(9);
+  });
+
+  test("names at most 100 fields", async () => {
+    const body = Object.fromEntries(Array.from({ length: 200 }, (_, index) => [`key${index}`, 1]));
+    const response = await post("/auth/refresh", JSON.stringify(body));
+    expect(expectProblem(response, 400, "validation_failed").errors).toHaveLength(100);
+  });
+
+  test("names unstorable text together with the other mistakes", async () => {
+    const payload = String.raw`{"email":5,"code":"\u0000","password":"short"}`;
+    expect(errorsOf(await post("/auth/password/reset", payload))).toEqual({
+      "/email": "Expected string",
+      "/code": "Expected text without NUL or broken characters",
+      "/password": "Expected string length greater or equal to 8",
+    });
+  });
+
+  test("counts characters, not UTF-16 units", async () => {
+    const manager = await shop.as("manager");
+    const create = (name: string) => manager.call("POST", "/admin/categories", { body: { name } });
+    expect((await create("☕".repeat(50) + "😀".repeat(50))).statusCode).toBe(201);
+    expect(errorsOf(await create("😀".repeat(101)))).toEqual({
+      "/name": "Expected string length less or equal to 100",
+    });
+  });
+
+  test("converts a query's integers in plain decimal notation only", async () => {
+    const manager = await shop.as("manager");
+    const list = (query: string) => manager.call("GET", `/admin/products?${query}`);
+    expect((await list("limit=10")).statusCode).toBe(200);
+    for (const limit of ["1e1", "%2010", "010", "0x10", "", "1.0"])
+      expect(errorsOf(await list(`limit=${limit}`)), limit).toEqual({ "/limit": "Expected integer" });
+    expect(errorsOf(await list("limit=101"))).toEqual({
+      "/limit": "Expected integer to be less or equal to 100",
+    });
+  });
+
+  test("rejects an unknown query parameter", async () => {
+    const manager = await shop.as("manager");
+    expect(errorsOf(await manager.call("GET", "/admin/orders?Status=canceled"))).toEqual({
+      "/Status": "Unexpected property",
+    });
+    const wanted = await manager.call("GET", "/admin/orders?status=nowhere");
+    expect(errorsOf(wanted)["/status"]).toMatch(/^Expected one of waiting, /);
+  });
+});
+
 describe("a route that takes no body", () => {
   test("refuses one that says something, and does nothing", async () => {
     const customer = await shop.as("customer");
@@ -356,6 +433,29 @@ describe("a failure of ours", () => {
     const response = await post("/auth/token", JSON.stringify(signIn));
     expectProblem(response, 500, "internal_error");
     expect(response.body).not.toMatch(/users|relation|42P01|select|\.ts/i);
+  });
+
+  test("is 500 for a SyntaxError that is not the body parser's", async () => {
+    const { app, sql } = shop;
+    const broken = new Proxy(sql, {
+      apply() {
+        throw new SyntaxError("Unexpected token");
+      },
+    });
+    const failing = await buildApp({
+      settings: app.settings,
+      sql: broken,
+      checkout: shop.checkout,
+      menu: shop.menu,
+      redis: undefined,
+      log: app.log,
+    });
+    onTestFinished(() => failing.close());
+    const response = await failing.inject({ method: "POST", url: "/api/v1/auth/token", payload: signIn });
+    expectProblem(response, 500, "internal_error");
+    expect(expectProblem(await post("/auth/token", "{"), 400, "validation_failed").detail).toBe(
+      "The body is not valid JSON",
+    );
   });
 
   test("is 503 where the database is away, and health says so", async () => {

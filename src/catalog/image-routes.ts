@@ -5,7 +5,7 @@ import { newId } from "../db/ids.ts";
 import { clientHas } from "../http/cached-response.ts";
 import { ApiError, notFound } from "../http/errors.ts";
 import { Id, text } from "../http/schemas.ts";
-import { strictValidator } from "../http/validation.ts";
+import { validatorCompiler } from "../http/validation.ts";
 import { findImage, imageUrl } from "./image-queries.ts";
 import { type ImageStore, imageTypes, kindOf, maxImageBytes } from "./images.ts";
 import { forgetAfterWrites, type Menu } from "./menu-cache.ts";
@@ -67,7 +67,7 @@ export const imageAdminRoutes: FastifyPluginAsyncTypebox<{
       config: { errorCodes: ["not_found"], responseHeaders: ["ETag"] },
       // The body is bytes, which its content judges, below.
       validatorCompiler: (route) =>
-        route.httpPart === "body" ? () => true : strictValidator(route as never),
+        route.httpPart === "body" ? () => true : validatorCompiler(route as never),
       schema: {
         operationId: "uploadImage",
         tags: ["catalog admin"],

@@ -2,7 +2,7 @@
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
 import { ApiError } from "../http/errors.ts";
-import { strictValidator } from "../http/validation.ts";
+import { validatorCompiler } from "../http/validation.ts";
 import { writeCsv } from "./csv.ts";
 import { importProducts, maxImportBytes } from "./import.ts";
 import { listProductsForExport } from "./import-queries.ts";
@@ -29,9 +29,12 @@ export const importRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (ap
       onRequest: requireManager,
       bodyLimit: maxImportBytes,
       config: { errorCodes: ["import_failed", "name_taken"] },
-      // A file is judged row by row, below.
-      validatorCompiler: (route) =>
-        route.contentType === "text/csv" ? () => true : strictValidator(route as never),
+      // The import validates each row and names every bad one.
+      validatorCompiler: (route) => {
+        if (route.contentType === "text/csv") return () => true;
+        const schema = route.httpPart === "body" ? Type.Array(Type.Unknown()) : route.schema;
+        return validatorCompiler({ ...route, schema } as never);
+      },
       schema: {
         operationId: "importProducts",
         tags,
@@ -44,8 +47,7 @@ export const importRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (ap
         body: {
           content: {
             "text/csv": { schema: Csv },
-            // Each row is judged by itself, so that every bad one is named.
-            "application/json": { schema: Type.Array(Type.Unknown(ImportRow)) },
+            "application/json": { schema: Type.Array(ImportRow) },
           },
         },
         response: { 200: ImportResult },

@@ -4,7 +4,7 @@ import { newId } from "../db/ids.ts";
 import type { Db, Pool } from "../db/pool.ts";
 import { insertEvents } from "../events/queries.ts";
 import { ApiError, type FieldError } from "../http/errors.ts";
-import { strictValidator } from "../http/validation.ts";
+import { validatorCompiler } from "../http/validation.ts";
 import { CsvProblem, formulaError, isFormula, type RawRow, readCsv } from "./csv.ts";
 import { ensureCategories, type Match, matchProducts, writeProducts } from "./import-queries.ts";
 import { blank, plan, toRefusal } from "./product-edit.ts";
@@ -18,7 +18,7 @@ const maxErrors = 1_000;
 
 type RowError = FieldError & { row: number };
 
-const checkRow = strictValidator({ schema: ImportRow, method: "POST", url: "import", httpPart: "body" });
+const checkRow = validatorCompiler({ schema: ImportRow, method: "POST", url: "import", httpPart: "body" });
 
 /**
  * Takes a CSV file, or the array of a JSON one; makes the products that are new and changes those that are known. A

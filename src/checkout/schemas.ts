@@ -1,6 +1,6 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
-import { described, JsonObject, text } from "../http/schemas.ts";
+import { JsonObject, text } from "../http/schemas.ts";
 import { Fulfillment, OrderLineInput } from "../orders/schemas.ts";
 
 /** The fields that `POST /orders` and the checkout of a cart share. */
@@ -51,7 +51,7 @@ export const Checkout = Type.Object(placementFields, {
 
 export const IdempotencyHeader = Type.Object({
   "idempotency-key": Type.Optional(
-    described({
+    Type.String({
       pattern: "^[!-~]{1,255}$",
       description:
         "1 to 255 visible ASCII characters, new for each order. The same key and body return the same order without " +

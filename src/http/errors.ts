@@ -88,6 +88,7 @@ export const invalidField = (path: string, message: string) =>
 // What Fastify and its plugins say, in our words. Those that are not here are told by their status alone.
 const frameworkCodes: Record<string, [Code, string]> = {
   FST_ERR_BAD_URL: ["validation_failed", "The URL is not well-formed"],
+  FST_ERR_CTP_INVALID_JSON_BODY: ["validation_failed", "The body is not valid JSON"],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ["validation_failed", "The body's length differs from Content-Length"],
   FST_ERR_CTP_BODY_TOO_LARGE: ["body_too_large", "The body is too large"],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ["unsupported_media_type", "The Content-Type is not one that is read here"],
@@ -103,8 +104,7 @@ export function toApiError(error: FastifyError | ApiError): ApiError {
   const known = frameworkCodes[error.code];
   if (known) return new ApiError(...known);
   if (error.statusCode === 429) return new ApiError("rate_limited", error.message);
-  if (error.statusCode === 400 || error instanceof SyntaxError)
-    return new ApiError("validation_failed", "The body is not valid JSON");
+  if (error.statusCode === 400) return new ApiError("validation_failed", "The request is malformed");
   if (databaseAway.test(String(error.code)))
     return new ApiError("unavailable", "Please try again in a moment", { retryAfter: 1 });
   return new ApiError("internal_error", "Something went wrong on our side");

@@ -1,14 +1,14 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { TSchema } from "@sinclair/typebox";
 import { ApiError } from "./errors.ts";
-import { described, Nullable } from "./schemas.ts";
+import { Nullable } from "./schemas.ts";
 import { isUuid } from "./validation.ts";
 
 /** The query of every list. */
 export const pageQuery = {
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: "Rows in a page, default 20" })),
   cursor: Type.Optional(
-    described({
+    Type.String({
       format: "cursor",
       description: "`next_cursor` of the page before; left out, the list begins",
     }),

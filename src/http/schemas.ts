@@ -1,7 +1,6 @@
 import { Type } from "@fastify/type-provider-typebox";
-import { Kind, type Static, type StringOptions, type TSchema, type TUnsafe } from "@sinclair/typebox";
+import type { Static, StringOptions, TSchema, TUnsafe } from "@sinclair/typebox";
 import { type Code, codes } from "./errors.ts";
-import { notNull } from "./validation.ts";
 
 export const Id = Type.String({ format: "uuid" });
 /** In a path; `me` is the signed-in user, and an id by the time that a handler sees it. */
@@ -12,21 +11,15 @@ export const UserId = Type.String({
 export const Time = Type.String({ format: "date-time", description: "RFC 3339, UTC" });
 export const Cents = Type.Integer({ minimum: 0, description: "Money in cents" });
 
-/**
- * Text of at most so many characters. No text has NUL, which PostgreSQL can't store: a pattern of its own says that, too.
- */
+/** Text of at most `maxLength` characters. PostgreSQL can't store NUL: each pattern excludes it. */
 export const text = (
   maxLength: number,
   options: Pick<StringOptions, "minLength" | "pattern" | "description"> = {},
-) => Type.Unsafe<string>({ [Kind]: "Text", type: "string", maxLength, pattern: "^[^\\u0000]*$", ...options });
+) => Type.String({ maxLength, pattern: "^[^\\u0000]*$", ...options });
 
-/** Text that shows something: one of blanks alone is a slip. */
+/** Text with at least one character that isn't white space. */
 export const nonBlankText = (maxLength: number, options: { minLength?: number; description?: string } = {}) =>
   text(maxLength, { minLength: 1, pattern: "^\\s*[^\\s\\u0000][^\\u0000]*$", ...options });
-
-/** Text whose form the document says, and a handler checks: a wrong one has an error code of its own. */
-export const described = (options: Pick<StringOptions, "format" | "pattern" | "description">) =>
-  Type.Unsafe<string>({ [Kind]: "Described", type: "string", ...options });
 
 /** Shown to everybody: a web address, or a path on this site; never `javascript:` and its like. */
 export const Link = text(2000, { pattern: "^(https?://[^\\s\\u0000]+|/[^\\s\\u0000]*)$" });
@@ -44,15 +37,15 @@ export const toEmail = (address: string) => address.trim().toLowerCase();
 export const PersonName = nonBlankText(100);
 export const PhoneNumber = text(32, { pattern: "^\\+?[0-9][0-9 ().-]{3,30}$" });
 
-/** `schema` or null, written as `type: [T, "null"]`; for plain texts, numbers and objects, not for enums. */
+/** `schema` or null, as `type: [T, "null"]`. Not for enums, whose values would need null too. */
 export const Nullable = <T extends TSchema>(schema: T): TUnsafe<Static<T> | null> =>
-  Type.Unsafe({ ...schema, [Kind]: "Nullable", type: [schema.type, "null"], [notNull]: schema });
+  Type.Unsafe({ ...schema, type: [schema.type, "null"] });
 
 /** A plain `{ type: "string", enum }`, which generators turn into real enums, by the name of its title. */
 export const StringEnum = <const T extends string>(
   values: readonly T[],
   options: { title?: string; description?: string } = {},
-) => Type.Unsafe<T>({ [Kind]: "StringEnum", type: "string", enum: [...values], ...options });
+) => Type.Unsafe<T>({ type: "string", enum: [...values], ...options });
 
 /** Any JSON object: what others made, or what is theirs alone. */
 export const JsonObject = Type.Unsafe<Record<string, unknown>>(

@@ -5,7 +5,7 @@ import type { Pool } from "../db/pool.ts";
 import { ApiError, handleClientError, sendProblem } from "./errors.ts";
 import { requestIdOf } from "./request-id.ts";
 import { connectionTimeouts, idleTimeoutMs } from "./timeouts.ts";
-import { strictValidator } from "./validation.ts";
+import { validatorCompiler } from "./validation.ts";
 
 declare module "fastify" {
   interface FastifyInstance {
@@ -32,7 +32,7 @@ export function createServer(settings: Settings, sql: Pool, log: FastifyBaseLogg
     // A request that arrives during the shutdown gets its response.
     return503OnClosing: false,
     // As a factory: plugins that add schemas would replace a compiler that is set.
-    schemaController: { compilersFactory: { buildValidator: () => strictValidator as never } },
+    schemaController: { compilersFactory: { buildValidator: () => validatorCompiler as never } },
     // The access log writes one line for each response.
     logController: new LogController({ requestIdLogLabel: "request_id", disableRequestLogging: true }),
     // A path parameter may be as long as the request line: then its schema rejects it.

@@ -15,13 +15,11 @@ import { productRoutes } from "./catalog/product-routes.ts";
 import { catalogRoutes } from "./catalog/routes.ts";
 import type { CheckoutContext } from "./checkout/context.ts";
 import { checkoutRoutes } from "./checkout/routes.ts";
-import { type Settings, version } from "./config.ts";
+import type { Settings } from "./config.ts";
 import type { Pool } from "./db/pool.ts";
-import { registerAccessLog } from "./http/access-log.ts";
+import { collectEventGauges } from "./events/gauges.ts";
 import { registerCors } from "./http/cors.ts";
 import { registerErrorHandler, rejectUnknownRoutes } from "./http/errors.ts";
-import { registerGracefulShutdown } from "./http/graceful-shutdown.ts";
-import { configureJsonParser } from "./http/json-body.ts";
 import { registerLoadShedding } from "./http/load-shedding.ts";
 import { createGuessLimiter, registerRateLimit } from "./http/rate-limit.ts";
 import { rootRoute } from "./http/root.ts";
@@ -30,14 +28,14 @@ import { rejectUnexpectedBodies } from "./http/validation.ts";
 import { notificationRoutes } from "./notifications/routes.ts";
 import { healthRoutes } from "./observability/health.ts";
 import { metricsRoute } from "./observability/metrics.ts";
-import { documentPages } from "./openapi/docs-pages.ts";
-import { describeApi } from "./openapi/document.ts";
-import { createOrderFeed } from "./order-feed/feed.ts";
+import { registerDocs } from "./openapi/docs-pages.ts";
 import { orderFeedRoutes } from "./order-feed/routes.ts";
 import { customerOrderRoutes } from "./orders/customer-routes.ts";
+import { collectOrderGauges } from "./orders/gauges.ts";
 import { orderRoutes } from "./orders/routes.ts";
 import { paymentRoutes } from "./payments/routes.ts";
 import { promotionRoutes } from "./promotions/routes.ts";
+import { collectRefundGauges } from "./refunds/gauges.ts";
 import { refundRoutes } from "./refunds/routes.ts";
 import { salesRoutes } from "./reports/routes.ts";
 import { staffPageRoutes } from "./staff-page/routes.ts";
@@ -57,9 +55,6 @@ export interface AppDependencies {
 /** Returns the whole service as an app that is not listening yet. */
 export async function buildApp({ settings, sql, checkout, menu, redis, log }: AppDependencies) {
   const app = createServer(settings, sql, log);
-  registerAccessLog(app);
-  registerGracefulShutdown(app);
-  configureJsonParser(app);
   rejectUnexpectedBodies(app);
   registerErrorHandler(app);
   if (settings.sentryDsn) (await import("./observability/sentry.ts")).reportFailures(app, settings.sentryDsn);
@@ -69,15 +64,13 @@ export async function buildApp({ settings, sql, checkout, menu, redis, log }: Ap
   rejectUnknownRoutes(app);
   const withGuessLimit = createGuessLimiter(app);
   await registerTokens(app, settings.jwtSecrets, settings.accessTokenMinutes);
-  await describeApi(app, version);
-  await app.register(documentPages);
+  await registerDocs(app);
 
   const store = await openImageStore(settings);
-  app.addHook("onClose", async () => store?.close());
   const prefix = settings.apiPrefix;
   await app.register(rootRoute);
-  const feed = createOrderFeed(sql, log);
-  await app.register(metricsRoute, { redis, feed });
+  const collectors = [collectOrderGauges, collectEventGauges, collectRefundGauges];
+  await app.register(metricsRoute, { redis, collectors });
   await app.register(healthRoutes, { prefix, redis });
   await app.register(authRoutes, { prefix, withGuessLimit });
   await app.register(signUpRoutes, { prefix, withGuessLimit });
@@ -99,7 +92,7 @@ export async function buildApp({ settings, sql, checkout, menu, redis, log }: Ap
   await app.register(refundRoutes, { prefix });
   await app.register(paymentRoutes, { prefix });
   await app.register(notificationRoutes, { prefix });
-  await app.register(orderFeedRoutes, { prefix, feed });
+  await app.register(orderFeedRoutes, { prefix });
   await app.register(staffPageRoutes);
   return app;
 }

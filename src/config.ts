@@ -71,6 +71,9 @@ export function assertComplete(settings: Settings): CompleteSettings {
   return { ...settings, databaseUrl, paymentServiceUrl, notificationServiceUrl };
 }
 
+/** Returns whether codes reach their users. In development they are printed to the log. */
+export const canSendMail = ({ production, smtpUrl }: Settings) => !production || smtpUrl !== undefined;
+
 /** An error whose message tells the operator everything: it is printed without a stack. */
 export class OperatorError extends Error {}
 

@@ -1,29 +1,29 @@
 import type { FastifyBaseLogger } from "fastify";
 import { Redis } from "ioredis";
 
-// Whatever asks Redis goes on without it: one that is slower than this is as good as gone, and no request waits longer.
-const patienceMs = 200;
+// Every caller goes on without Redis: no request waits for it longer than this.
+const timeoutMs = 200;
 const reconnectMs = 1_000;
 
-/** A connection that is made in the background, and again when it is lost; without it every command fails at once. */
+/** Returns a client that connects in the background and reconnects. While disconnected, every command fails at once. */
 export function openRedis(url: string, log: FastifyBaseLogger): Redis {
   const redis = new Redis(url, {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
-    commandTimeout: patienceMs,
-    // One that is silent for so long is left, until it answers again.
-    socketTimeout: 2 * patienceMs,
+    commandTimeout: timeoutMs,
+    // Reconnects when Redis is silent.
+    socketTimeout: 2 * timeoutMs,
     connectTimeout: 5_000,
     retryStrategy: () => reconnectMs,
   });
-  let away = false;
+  let isDown = false;
   redis.on("error", (error) => {
-    if (!away) log.warn({ err: error }, "Redis is away; each process goes on by itself");
-    away = true;
+    if (!isDown) log.warn({ err: error }, "Redis disconnected; this process goes on without it");
+    isDown = true;
   });
   redis.on("ready", () => {
-    away = false;
-    log.info("Redis is there");
+    isDown = false;
+    log.info("Redis connected");
   });
   return redis;
 }

@@ -8,7 +8,7 @@ const shop = testShop();
 
 test.each([
   ["the seeds in production, whose passwords everybody knows", "seed", "The seeds are for development"],
-  ["a command that there is not", "sed", "There is no command sed"],
+  ["a command that there is not", "sed", "Unknown command: sed"],
 ])("refuses %s", async (_title, command, told) => {
   const env = { PATH: process.env.PATH, NODE_ENV: "production", DATABASE_URL: shop.databaseUrl };
   const refused = promisify(execFile)(process.execPath, ["src/cli.ts", command], { env });

@@ -1,7 +1,7 @@
 // The messages that carry a code, and what sends them.
 import type { Logger } from "pino";
 import { Counter } from "prom-client";
-import type { Settings } from "../config.ts";
+import { canSendMail, type Settings } from "../config.ts";
 import type { Pool } from "../db/pool.ts";
 import { ApiError } from "../http/errors.ts";
 import { makeCode, type Purpose, unmakeCode } from "./code-queries.ts";
@@ -15,12 +15,9 @@ const mails = new Counter({
 // Present from the start, so that a rate over the first attempt is right.
 for (const outcome of ["sent", "failed"]) mails.inc({ outcome }, 0);
 
-/** Whether messages reach their readers: always in development, where they are printed. */
-export const mailWorks = ({ production, smtpUrl }: Settings) => !production || smtpUrl !== undefined;
-
 /** Throws `mail_unavailable`: a code that can't be sent is not asked for. */
 export function requireMail(settings: Settings) {
-  if (!mailWorks(settings))
+  if (!canSendMail(settings))
     throw new ApiError("mail_unavailable", "Messages can't be sent from here at present");
 }
 

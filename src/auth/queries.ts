@@ -112,3 +112,7 @@ export const deleteDeadSessions = (sql: Db) => sql`
   delete from sessions s
   where s.ended_at is not null
     or not exists (select from refresh_tokens t where t.session_id = s.id and t.expires_at > now())`;
+
+/** Returns the users who signed in or refreshed within the last hour; more than once for several sessions. */
+export const listActiveUserIds = (sql: Db) => sql<{ user_id: string }[]>`
+  select user_id from sessions where last_used_at > now() - interval '1 hour'`;

@@ -22,6 +22,8 @@ export const imageRoute: FastifyPluginAsyncTypebox<{ store: ImageStore | undefin
   app,
   { store },
 ) => {
+  app.addHook("onClose", async () => store?.close());
+
   app.get(
     "/images/:name",
     {

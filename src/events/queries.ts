@@ -2,6 +2,7 @@ import { v7 as uuidv7 } from "uuid";
 import { newId } from "../db/ids.ts";
 import type { Db } from "../db/pool.ts";
 import type { PageRequest } from "../http/pagination.ts";
+import type { Backlog } from "../observability/doctor.ts";
 import type { Event, EventType } from "./schemas.ts";
 
 interface NewEvent {
@@ -202,3 +203,17 @@ export async function deleteOldEvents(sql: Db, sinks: string[], limit: number): 
     where id in (select id from first where created_at < now() - ${retentionDays} * interval '1 day')`;
   return count;
 }
+
+export async function countUnsequenced(sql: Db): Promise<number> {
+  const [row] = await sql<[{ count: number }]>`select count(*)::int as count from events where seq is null`;
+  return row.count;
+}
+
+/** Returns how many events each sink does not have yet. */
+export const listSinkLags = (sql: Db) => sql<{ sink: string; lag: number }[]>`
+  select name as sink, (last_seq - position)::float8 as lag from event_sinks, event_relay`;
+
+/** Counts the events that have waited for a seq for over a minute. */
+export const countDelayedEvents = (sql: Db) => sql<Backlog[]>`
+  select 'events without a seq for over a minute' as about, count(*)::int as count, null as cents
+  from events where seq is null and created_at < now() - interval '1 minute'`;

@@ -1,5 +1,5 @@
-// How often one may: requests of an address, wrong guesses at an account. Counted in the process and, where there is
-// one, in Redis, for all instances together.
+// Rate limits: requests of one address, and wrong guesses at one account. They are counted in the process and, if
+// REDIS_URL is set, in Redis for all instances.
 import { createHash } from "node:crypto";
 import rateLimit, { type errorResponseBuilderContext } from "@fastify/rate-limit";
 import type { FastifyInstance, FastifyRequest } from "fastify";
@@ -7,40 +7,40 @@ import type { Redis } from "ioredis";
 import { ApiError } from "./errors.ts";
 import { toEmail } from "./schemas.ts";
 
-/** Registers the limiter, and the limit for each address unless it is 0. */
+/** Registers the rate limiter, and the limit for each address unless RATE_LIMIT_MAX is 0. */
 export async function registerRateLimit(app: FastifyInstance, redis: Redis | undefined) {
   const { rateLimitMax } = app.settings;
   await app.register(rateLimit, {
     global: false,
     max: rateLimitMax,
     timeWindow: "1 minute",
-    store: storeIn(redis && teachToCount(redis)),
-    errorResponseBuilder: (_request, context: errorResponseBuilderContext) => tooOften(context.ttl),
+    store: createStore(redis && defineCount(redis)),
+    errorResponseBuilder: (_request, context: errorResponseBuilderContext) => rateLimited(context.ttl),
   });
-  // Before every route's guard, and before the answer to an unknown route: all of them count.
+  // Before each route's guard and before the 404 of an unknown route: all requests count.
   if (rateLimitMax > 0) app.addHook("onRequest", app.rateLimit());
 }
 
-/** A 429; takes the milliseconds until it passes. */
-const tooOften = (ttlMs: number) => {
+/** Returns a 429 that ends after `ttlMs` milliseconds. */
+const rateLimited = (ttlMs: number) => {
   const retryAfter = Math.max(1, Math.ceil(ttlMs / 1_000));
-  return new ApiError("rate_limited", `Too often; try again in ${retryAfter} s`, { retryAfter });
+  return new ApiError("rate_limited", `Too many requests; try again in ${retryAfter} s`, { retryAfter });
 };
 
-/** Wrong passwords and codes for one account within the window, wherever they are tried. */
+/** Wrong passwords and codes for one account within the window, from all addresses. */
 const maxWrongGuesses = 10;
 const guessWindowMs = 15 * 60 * 1_000;
 
 /**
- * Judges a guess at a password or a code for the account that the body names, whether there is one or not: `judge`
- * gives undefined for a wrong one. Throws `rate_limited` after ten wrong ones, and then for the right one too.
+ * Runs `verify` for the account that the body names, whether it exists or not. `verify` returns undefined for a wrong
+ * password or code. Throws `rate_limited` after ten wrong ones, then for the right one too.
  */
 export type GuessLimiter = <T>(
   request: FastifyRequest,
-  judge: () => Promise<T | undefined>,
+  verify: () => Promise<T | undefined>,
 ) => Promise<T | undefined>;
 
-/** Counts for the whole app: registered routes share what this gives. */
+/** Returns a limiter that all routes share. */
 export function createGuessLimiter(app: FastifyInstance): GuessLimiter {
   const wrongGuesses = app.createRateLimit({
     max: maxWrongGuesses,
@@ -50,21 +50,20 @@ export function createGuessLimiter(app: FastifyInstance): GuessLimiter {
       return createHash("sha256").update(toEmail(email!)).digest("base64url");
     },
   });
-  const look = async (request: FastifyRequest, increment = false) => {
+  const count = async (request: FastifyRequest, increment = false) => {
     const limit = await wrongGuesses(request, { increment });
-    if (limit.isAllowed) throw new Error("nobody is exempt");
+    if (limit.isAllowed) throw new Error("the limiter has no allow list");
     return limit;
   };
 
-  return async (request, judge) => {
-    const before = await look(request);
-    if (before.remaining === 0) throw tooOften(before.ttl);
-    const right = await judge();
-    // Who guesses many times at once is judged many times, and counted one by one before any of it is told: what
-    // comes after the tenth wrong one learns nothing.
-    const after = await look(request, right === undefined);
-    if (right === undefined ? after.isExceeded : after.remaining === 0) throw tooOften(after.ttl);
-    return right;
+  return async (request, verify) => {
+    const before = await count(request);
+    if (before.remaining === 0) throw rateLimited(before.ttl);
+    const verified = await verify();
+    // Concurrent guesses are all counted before any result is returned.
+    const after = await count(request, verified === undefined);
+    if (verified === undefined ? after.isExceeded : after.remaining === 0) throw rateLimited(after.ttl);
+    return verified;
   };
 }
 
@@ -75,13 +74,13 @@ interface Counted {
 }
 
 /**
- * What @fastify/rate-limit counts in. Each count is kept in the process even while Redis keeps it too, so that nobody
- * starts from nothing when Redis goes away; the higher one counts.
+ * Returns a store for @fastify/rate-limit. It counts in the process too while Redis is up, and uses the higher count: a
+ * failing Redis resets no limit.
  */
-function storeIn(redis: CountingRedis | undefined) {
+function createStore(redis: CountingRedis | undefined) {
   return class Store {
     readonly windowMs: number;
-    // By the key; windows are equally long, so those that begin first also end first.
+    // Windows have one length, so they end in the order of insertion.
     readonly windows = new Map<string, { count: number; endsAt: number }>();
 
     constructor({ timeWindow }: { timeWindow?: unknown }) {
@@ -96,27 +95,27 @@ function storeIn(redis: CountingRedis | undefined) {
       this.count(key, 1).then((counted) => done(null, counted));
     }
 
-    /** Looks without counting. */
+    /** Reads without counting. */
     read(key: string, done: (error: null, counted: Counted) => void) {
       this.count(key, 0).then((counted) => done(null, counted));
     }
 
     async count(key: string, by: 0 | 1): Promise<Counted> {
-      const here = this.countHere(key, by);
-      if (redis?.status !== "ready") return here;
+      const local = this.countLocally(key, by);
+      if (redis?.status !== "ready") return local;
       try {
         const [current, ttl] = await redis.count(
           `ristretto:limit:${this.windowMs}:${key}`,
           by,
           this.windowMs,
         );
-        return current >= here.current ? { current, ttl } : here;
+        return current >= local.current ? { current, ttl } : local;
       } catch {
-        return here;
+        return local;
       }
     }
 
-    countHere(key: string, by: 0 | 1): Counted {
+    countLocally(key: string, by: 0 | 1): Counted {
       const now = performance.now();
       for (const [ended, { endsAt }] of this.windows) {
         if (endsAt > now) break;
@@ -132,8 +131,8 @@ function storeIn(redis: CountingRedis | undefined) {
 
 type CountingRedis = Redis & { count(key: string, by: 0 | 1, windowMs: number): Promise<[number, number]> };
 
-/** Teaches a Redis to count within a window, in one step: what is looked at without counting leaves nothing behind. */
-function teachToCount(redis: Redis): CountingRedis {
+/** Defines a command that counts within a window, atomically. Reading creates no key. */
+function defineCount(redis: Redis): CountingRedis {
   redis.defineCommand("count", {
     numberOfKeys: 1,
     lua: `

@@ -1,7 +1,7 @@
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { version } from "../config.ts";
 
-/** What answers at `/`: the way to everything else. */
+/** Serves `/`: links to the documents, the menu and the health check. */
 export const rootRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { apiPrefix } = app.settings;
   app.get(
@@ -10,7 +10,7 @@ export const rootRoute: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "readRoot",
         tags: ["operations"],
-        summary: "What this is, and where to go on",
+        summary: "Read the name, the version and the entry links",
         response: {
           200: Type.Object(
             {

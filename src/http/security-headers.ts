@@ -1,8 +1,8 @@
-// What a browser may do with our pages: what comes from here alone, framed by nobody.
+// Security headers of HTML pages: they load files of this service only, and no page may frame them.
 import helmet from "@fastify/helmet";
 import type { FastifyInstance } from "fastify";
 
-const everyPage: Record<string, string[]> = {
+const baseDirectives: Record<string, string[]> = {
   defaultSrc: ["'none'"],
   scriptSrc: ["'self'"],
   styleSrc: ["'self'"],
@@ -14,19 +14,16 @@ const everyPage: Record<string, string[]> = {
   frameAncestors: ["'none'"],
 };
 
-/**
- * Registers, within a plugin of pages, the headers that pages need. The API's answers have no use for them, and GET
- * /menu no time. `more` is what these pages may do beside what every page may, by directive.
- */
-export async function guardPages(pages: FastifyInstance, more: Record<string, string[]> = {}) {
-  const directives = { ...everyPage };
+/** Adds the headers to all routes of a plugin. `more` adds sources to directives. */
+export async function registerSecurityHeaders(pages: FastifyInstance, more: Record<string, string[]> = {}) {
+  const directives = { ...baseDirectives };
   for (const [name, sources] of Object.entries(more))
-    directives[name] = [...(everyPage[name] ?? []), ...sources];
+    directives[name] = [...(baseDirectives[name] ?? []), ...sources];
   await pages.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives },
     frameguard: { action: "deny" },
     referrerPolicy: { policy: "same-origin" },
-    // TLS ends in front of the service: whoever ends it says whether there is no way back.
+    // TLS ends at the proxy, which decides on this header.
     strictTransportSecurity: false,
   });
 }

@@ -2,7 +2,10 @@ import { maxHeaderSize } from "node:http";
 import Fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import type { Settings } from "../config.ts";
 import type { Pool } from "../db/pool.ts";
+import { registerAccessLog } from "./access-log.ts";
 import { ApiError, handleClientError, sendProblem } from "./errors.ts";
+import { registerGracefulShutdown } from "./graceful-shutdown.ts";
+import { configureJsonParser } from "./json-body.ts";
 import { requestIdOf } from "./request-id.ts";
 import { connectionTimeouts, idleTimeoutMs } from "./timeouts.ts";
 import { validatorCompiler } from "./validation.ts";
@@ -17,7 +20,7 @@ declare module "fastify" {
 /** The import and image routes have their own limits. */
 const bodyLimitBytes = 64 * 1024;
 
-/** Returns Fastify with its options. Hooks and routes are registered by the app. */
+/** Returns Fastify with its options, the access log, the JSON parser and the graceful shutdown. */
 export function createServer(settings: Settings, sql: Pool, log: FastifyBaseLogger) {
   const { http, ...timeouts } = connectionTimeouts(idleTimeoutMs(settings.paymentTimeoutMs));
   const app = Fastify({
@@ -48,6 +51,9 @@ export function createServer(settings: Settings, sql: Pool, log: FastifyBaseLogg
       done(new ApiError("validation_failed", "The Host header is missing"));
     else done();
   });
+  registerAccessLog(app);
+  registerGracefulShutdown(app);
+  configureJsonParser(app);
   // An unknown Expect header is ignored: Node's own response has no body.
   app.server.on("checkExpectation", app.routing);
   return app;

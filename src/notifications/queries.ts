@@ -1,6 +1,7 @@
 import { newId } from "../db/ids.ts";
 import type { Db } from "../db/pool.ts";
 import type { PageRequest } from "../http/pagination.ts";
+import type { Backlog } from "../observability/doctor.ts";
 import type { Status } from "../orders/status.ts";
 import type { ProviderResponse } from "../payments/queries.ts";
 import type { Notification, NotificationStatus } from "./schemas.ts";
@@ -83,3 +84,8 @@ export const listNotifications = (
     ${page.after ? sql`and id < ${page.after}` : sql``}
   order by id desc
   limit ${page.limit + 1}`;
+
+/** Counts the notifications that failed for good. */
+export const countFailedNotifications = (sql: Db) => sql<Backlog[]>`
+  select 'failed notifications' as about, count(*)::int as count, null as cents
+  from notifications where status = 'failed'`;

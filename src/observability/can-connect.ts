@@ -1,17 +1,17 @@
 import { connect } from "node:net";
 
-const patienceMs = 1_000;
+const timeoutMs = 1_000;
 
-/** Whether somebody takes a connection at this address; nothing is sent. Gives the error if nobody does. */
-export function knock(host: string, port: number): Promise<Error | undefined> {
+/** Connects to an address and sends nothing. Returns undefined, or the error. */
+export function canConnect(host: string, port: number): Promise<Error | undefined> {
   return new Promise((resolve) => {
-    const socket = connect({ host: host.replace(/^\[|\]$/g, ""), port, timeout: patienceMs });
+    const socket = connect({ host: host.replace(/^\[|\]$/g, ""), port, timeout: timeoutMs });
     const end = (error?: Error) => {
       socket.destroy();
       resolve(error);
     };
     socket.once("connect", () => end());
     socket.once("error", end);
-    socket.once("timeout", () => end(new Error(`no answer within ${patienceMs / 1_000} s`)));
+    socket.once("timeout", () => end(new Error(`no connection within ${timeoutMs / 1_000} s`)));
   });
 }

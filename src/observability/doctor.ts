@@ -1,43 +1,49 @@
-// `npm run doctor`: what is configured, what of it can be reached, and what is out of balance.
+// `npm run doctor`: reports which settings work, and what needs attention.
 import type { Settings } from "../config.ts";
 import { pendingMigrations } from "../db/migrate.ts";
 import { openPool, type Pool } from "../db/pool.ts";
-import { knock } from "./can-connect.ts";
+import { canConnect } from "./can-connect.ts";
 
 /** One line of the report. */
-export interface Finding {
+export interface Diagnostic {
   about: string;
   state: "ok" | "unset" | "PROBLEM";
   detail: string;
 }
 
-/** Looks at everything that the settings name; never throws, and changes nothing. */
-export async function examine(settings: Settings & { databaseUrl: string }): Promise<Finding[]> {
+/** Rows that need attention, and their amount where it is money. */
+export interface Backlog {
+  about: string;
+  count: number;
+  cents: number | null;
+}
+
+/** Checks every service that the settings name, and each backlog. Never throws, and changes nothing. */
+export async function runDiagnostics(
+  settings: Settings & { databaseUrl: string },
+  backlogs: ((sql: Pool) => PromiseLike<Backlog[]>)[],
+): Promise<Diagnostic[]> {
   const sql = openPool(settings.databaseUrl, { name: "doctor", max: 1 });
   try {
     return [
-      await database(sql),
-      await reachable("payments", settings.paymentServiceUrl),
-      await reachable("refunds", settings.paymentRefundUrl, "without it refunds are left to a human"),
-      await reachable("notifications", settings.notificationServiceUrl),
-      await reachable(
-        "mail",
-        settings.smtpUrl,
-        "without it nobody signs up or resets a password in production",
-      ),
+      await checkDatabase(sql),
+      await checkUrl("payments", settings.paymentServiceUrl),
+      await checkUrl("refunds", settings.paymentRefundUrl, "without it a person makes each refund"),
+      await checkUrl("notifications", settings.notificationServiceUrl),
+      await checkUrl("mail", settings.smtpUrl, "without it production has no signup and no password reset"),
       ...(settings.s3Bucket
-        ? [await reachable("S3", settings.s3Endpoint ?? `https://s3.${settings.s3Region}.amazonaws.com`)]
+        ? [await checkUrl("S3", settings.s3Endpoint ?? `https://s3.${settings.s3Region}.amazonaws.com`)]
         : []),
-      ...(await Promise.all(settings.kafkaBrokers.map((broker) => reachable("Kafka", `kafka://${broker}`)))),
-      await reachable("Redis", settings.redisUrl, "without it each instance counts limits by itself"),
-      ...(await ledgers(sql)),
+      ...(await Promise.all(settings.kafkaBrokers.map((broker) => checkUrl("Kafka", `kafka://${broker}`)))),
+      await checkUrl("Redis", settings.redisUrl, "without it each instance counts limits on its own"),
+      ...(await checkBacklogs(sql, [...backlogs, countFailedJobs])),
     ];
   } finally {
     await sql.end({ timeout: 1 });
   }
 }
 
-async function database(sql: Pool): Promise<Finding> {
+async function checkDatabase(sql: Pool): Promise<Diagnostic> {
   try {
     const [{ version }] = await sql<
       [{ version: string }]
@@ -54,46 +60,43 @@ async function database(sql: Pool): Promise<Finding> {
 const ports: Record<string, number> = {
   "http:": 80,
   "https:": 443,
-  // Of mail that is handed in, where the mailer knocks too; 25 is of servers among each other.
+  // The port for submission, which the mailer uses too; 25 is for relays.
   "smtp:": 587,
   "smtps:": 465,
   "redis:": 6379,
   "rediss:": 6379,
 };
 
-/** Whether somebody takes a connection there. */
-async function reachable(about: string, url: string | undefined, without = ""): Promise<Finding> {
-  if (!url) return { about, state: "unset", detail: without };
+async function checkUrl(about: string, url: string | undefined, unset = ""): Promise<Diagnostic> {
+  if (!url) return { about, state: "unset", detail: unset };
   const { protocol, hostname, port, host } = new URL(url);
-  const error = await knock(hostname, Number(port) || ports[protocol]!);
+  const error = await canConnect(hostname, Number(port) || ports[protocol]!);
   return error
     ? { about, state: "PROBLEM", detail: `${host}: ${error.message}` }
     : { about, state: "ok", detail: host };
 }
 
-async function ledgers(sql: Pool): Promise<Finding[]> {
+const countFailedJobs = (sql: Pool) => sql<Backlog[]>`
+  select 'jobs that failed for good' as about, count(*)::int as count, null as cents
+  from graphile_worker.jobs where attempts >= max_attempts`;
+
+async function checkBacklogs(
+  sql: Pool,
+  backlogs: ((sql: Pool) => PromiseLike<Backlog[]>)[],
+): Promise<Diagnostic[]> {
   try {
-    const rows = await sql<{ about: string; count: number; cents: number | null }[]>`
-      select problem as about, count(*)::int as count, sum(amount_cents)::float8 as cents
-      from payments_out_of_balance
-      group by problem
-      union all
-      select 'failed notifications', count(*)::int, null from notifications where status = 'failed'
-      union all
-      select 'jobs given up', count(*)::int, null from graphile_worker.jobs where attempts >= max_attempts
-      union all
-      select 'events without a seq for over a minute', count(*)::int, null
-      from events where seq is null and created_at < now() - interval '1 minute'`;
-    const found = rows
-      .filter(({ count }) => count > 0)
-      .map(({ about, count, cents }): Finding => {
-        const detail = cents === null ? `${count}` : `${count}, ${cents} cents together`;
-        return { about: about.replaceAll("_", " "), state: "PROBLEM", detail };
-      });
-    return found.length > 0
-      ? found
+    const rows = (await Promise.all(backlogs.map((count) => count(sql)))).flat();
+    const problems = rows.filter(({ count }) => count > 0).map(describe);
+    return problems.length > 0
+      ? problems
       : [{ about: "ledgers", state: "ok", detail: "nothing is out of balance" }];
   } catch {
-    return [{ about: "ledgers", state: "PROBLEM", detail: "can't be read" }];
+    return [{ about: "ledgers", state: "PROBLEM", detail: "they can't be read" }];
   }
 }
+
+const describe = ({ about, count, cents }: Backlog): Diagnostic => ({
+  about,
+  state: "PROBLEM",
+  detail: cents === null ? `${count}` : `${count}, ${cents} cents in total`,
+});

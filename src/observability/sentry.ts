@@ -1,22 +1,22 @@
-// Failures of ours, told to Sentry. Loaded only where SENTRY_DSN is set.
+// Reports failures to Sentry. Loaded only if SENTRY_DSN is set.
 import * as Sentry from "@sentry/node-core/light";
 import type { FastifyInstance } from "fastify";
 import { version } from "../config.ts";
 import { statusOf, toApiError } from "../http/errors.ts";
 
-// At the end, for what is still on its way.
+// For reports in flight at the shutdown.
 const flushMs = 2_000;
 
 /**
- * Reports every answer from 500 up with its cause and the request's id, route and user, and nothing else of it: neither
- * headers nor body, in which secrets are.
+ * Reports the cause of each 5xx response with the request's id, route and user. Headers and bodies are left out: they
+ * contain secrets.
  */
 export function reportFailures(app: FastifyInstance, dsn: string) {
   const client = Sentry.init({
     dsn,
     release: `ristretto@${version}`,
     environment: app.settings.production ? "production" : "development",
-    // Those that patch modules, collect what was logged or called, and decide when the process ends are not wanted.
+    // The others patch modules, collect logs and calls, or end the process.
     defaultIntegrations: false,
     integrations: [Sentry.linkedErrorsIntegration(), Sentry.dedupeIntegration()],
     sendDefaultPii: false,

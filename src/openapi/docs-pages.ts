@@ -3,7 +3,9 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance } from "fastify";
-import { guardPages } from "../http/security-headers.ts";
+import { version } from "../config.ts";
+import { registerSecurityHeaders } from "../http/security-headers.ts";
+import { describeApi } from "./document.ts";
 
 const redocScript = fileURLToPath(import.meta.resolve("redoc/bundles/redoc.standalone.js"));
 /** A picture that ReDoc would have every reader load from its makers. */
@@ -24,15 +26,17 @@ const redocPage = `<!doctype html>
 </html>
 `;
 
-export async function documentPages(app: FastifyInstance) {
+/** Registers the document, Swagger UI at /docs and ReDoc at /redoc. */
+export async function registerDocs(app: FastifyInstance) {
+  await describeApi(app, version);
   await app.register(async (docs) => {
-    await guardPages(docs);
+    await registerSecurityHeaders(docs);
     // Without the bar on top, whose logo has its style inline.
     await docs.register(swaggerUi, { routePrefix: "/docs", uiConfig: { layout: "BaseLayout" } });
   });
   await app.register(async (redoc) => {
     // ReDoc writes its styles into the page, and searches in a worker that it makes of a blob.
-    await guardPages(redoc, { styleSrc: ["'unsafe-inline'"], workerSrc: ["blob:"] });
+    await registerSecurityHeaders(redoc, { styleSrc: ["'unsafe-inline'"], workerSrc: ["blob:"] });
     const hidden = { schema: { hide: true } };
     redoc.get("/redoc", hidden, async (_request, reply) =>
       reply.type("text/html; charset=utf-8").send(redocPage),

@@ -6,6 +6,7 @@
 import type { ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import type { FastifyBaseLogger } from "fastify";
+import { Gauge } from "prom-client";
 import type { Db, Pool } from "../db/pool.ts";
 import {
   findLastSeq,
@@ -17,6 +18,12 @@ import {
 import type { Event } from "../events/schemas.ts";
 import { createWakeSignal } from "../events/wake-signal.ts";
 import { nextStatus, type Status } from "../orders/status.ts";
+
+const openStreams = new Gauge({
+  name: "sse_streams",
+  help: "Open streams, by kind: the board or one order",
+  labelNames: ["kind"],
+});
 
 /** Interval of comments, by which proxies and clients see that a quiet stream is alive. */
 const heartbeatMs = 15_000;
@@ -104,6 +111,12 @@ export function createOrderFeed(sql: Pool, log: FastifyBaseLogger) {
     }
   }
 
+  function countStreams() {
+    openStreams.set({ kind: "board" }, board.size);
+    openStreams.set({ kind: "order" }, all.size - board.size);
+  }
+  countStreams();
+
   function dispatch(event: Event) {
     if (!belongsToOrder(event)) return;
     const frame = toFrame(event);
@@ -122,9 +135,11 @@ export function createOrderFeed(sql: Pool, log: FastifyBaseLogger) {
     if (orderId !== undefined) byOrder.set(orderId, subscribers);
     subscribers.add(stream);
     all.add(stream);
+    countStreams();
     return () => {
       all.delete(stream);
       subscribers.delete(stream);
+      countStreams();
       if (orderId !== undefined && subscribers.size === 0 && byOrder.get(orderId) === subscribers)
         byOrder.delete(orderId);
     };

@@ -11,7 +11,7 @@ import { Id } from "../http/schemas.ts";
 import { findOrder, listOpenOrders } from "../orders/queries.ts";
 import { Order } from "../orders/schemas.ts";
 import { findRole } from "../users/queries.ts";
-import type { OrderFeed, SubscribeOptions } from "./feed.ts";
+import { createOrderFeed, type SubscribeOptions } from "./feed.ts";
 import { Board, OrderEvent } from "./schemas.ts";
 
 const tags = ["orders"];
@@ -45,7 +45,8 @@ const responseOf = (snapshot: TSchema) => ({
   },
 });
 
-export const orderFeedRoutes: FastifyPluginAsyncTypebox<{ feed: OrderFeed }> = async (app, { feed }) => {
+export const orderFeedRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  const feed = createOrderFeed(app.sql, app.log);
   // Open streams would keep the server from closing.
   app.addHook("preClose", feed.close);
 

@@ -208,3 +208,7 @@ export async function insertOrderItems(tx: Db, { id: order_id, items }: Order) {
       "notes",
     )}`;
 }
+
+/** Returns the customers who ordered within the last hour; more than once for several orders. */
+export const listRecentCustomerIds = (sql: Db) => sql<{ user_id: string }[]>`
+  select customer_id as user_id from orders where created_at > now() - interval '1 hour'`;

@@ -1,6 +1,7 @@
 import { newId } from "../db/ids.ts";
 import type { Db } from "../db/pool.ts";
 import type { PageRequest } from "../http/pagination.ts";
+import type { Backlog } from "../observability/doctor.ts";
 import type { Span } from "../orders/queries.ts";
 import type { ProviderResponse } from "../payments/queries.ts";
 import type { Refund, RefundStatus } from "./schemas.ts";
@@ -224,3 +225,27 @@ export async function postponeRefund(sql: Db, id: string, seconds: number, respo
       response = ${sql.json(response as never)}, updated_at = now()
     where id = ${id} and status = 'pending'`;
 }
+
+export async function countRefundsDue(sql: Db): Promise<number> {
+  const [row] = await sql<[{ count: number }]>`
+    select count(*)::int as count from refunds where status = 'due'`;
+  return row.count;
+}
+
+/**
+ * Returns the number of charges without an order, and of orders without a charge. Of the orders only those of the last
+ * day: reading all of them takes seconds in a large shop.
+ */
+export async function countImbalances(sql: Db): Promise<number> {
+  const [row] = await sql<[{ count: number }]>`
+    select count(*)::int as count from payments_out_of_balance
+    where problem = 'charge_without_order'
+      or (problem = 'order_without_charge' and since > now() - interval '1 day')`;
+  return row.count;
+}
+
+/** Counts and sums the payments that are out of balance, by problem. */
+export const sumImbalances = (sql: Db) => sql<Backlog[]>`
+  select replace(problem, '_', ' ') as about, count(*)::int as count, sum(amount_cents)::float8 as cents
+  from payments_out_of_balance
+  group by problem`;

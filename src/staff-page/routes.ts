@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { FastifyInstance } from "fastify";
 import type { Settings } from "../config.ts";
 import { negotiate, type Representations, represent } from "../http/cached-response.ts";
-import { guardPages } from "../http/security-headers.ts";
+import { registerSecurityHeaders } from "../http/security-headers.ts";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
 
@@ -30,7 +30,7 @@ const bareImport = /(\bfrom\s*)"(preact|preact\/hooks|htm)"/g;
 /** Serves the page: at /admin, with its files below. Two routes, so that metrics don't count each file by itself. */
 export async function staffPageRoutes(app: FastifyInstance) {
   // A product's picture may be anywhere on the web; one that is about to be uploaded is a blob.
-  await guardPages(app, { imgSrc: ["https:", "blob:"] });
+  await registerSecurityHeaders(app, { imgSrc: ["https:", "blob:"] });
   const files = new Map(
     (await listFiles()).map(([path, file]) => [path, openRepresentations(file, app.settings)]),
   );

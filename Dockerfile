@@ -3,6 +3,8 @@
 FROM node:24-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json ./
+# npm ci applies them: fixes of the database driver.
+COPY patches ./patches
 RUN npm ci --omit=dev --omit=peer --no-audit --no-fund
 
 FROM node:24-slim

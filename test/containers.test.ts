@@ -131,6 +131,12 @@ describe("the Dockerfile", async () => {
     expect(the("ADD")).toEqual([]);
   });
 
+  test("has the patches of the driver before npm ci applies them", () => {
+    const install = lines.findIndex((line) => line.startsWith("RUN npm ci"));
+    expect(lines.slice(0, install)).toContain("COPY patches ./patches");
+    expect(the("ENV").join()).not.toContain("ignore_scripts");
+  });
+
   test("is not root, and has node itself as PID 1", () => {
     expect(lines.indexOf("USER node")).toBeGreaterThan(lines.lastIndexOf(the("COPY").at(-1)!));
     expect(lines.indexOf("USER node")).toBeLessThan(lines.indexOf(the("CMD")[0]!));
@@ -151,12 +157,13 @@ describe("the Dockerfile", async () => {
       "!package.json",
       "!package-lock.json",
       "!migrations",
+      "!patches",
       "!src",
-      "src/sandbox",
+      "src/dev",
     ]);
     for (const name of ["package.json", "migrations", "src"])
       await cp(join(project, name), join(folder, name), { recursive: true });
-    await rm(join(folder, "src/sandbox"), { recursive: true });
+    await rm(join(folder, "src/dev"), { recursive: true });
     await symlink(join(project, "node_modules"), join(folder, "node_modules"));
     expect(lines).toContain("ENV NODE_COMPILE_CACHE=/app/compiled");
     const env = {

@@ -1,7 +1,7 @@
 // Every read prices the cart anew, with the code that prices an order.
 import { findProducts } from "../catalog/queries.ts";
 import type { Product } from "../catalog/schemas.ts";
-import { brokenConstraint, type Db, type Pool } from "../db/pool.ts";
+import { type Db, type Pool, violatedConstraint } from "../db/pool.ts";
 import { insertEvent } from "../events/queries.ts";
 import { ApiError, notFound } from "../http/errors.ts";
 import { lineProblemsError, priceLine } from "../orders/pricing.ts";
@@ -100,7 +100,7 @@ export async function changeCart(sql: Pool, userId: string, change: (tx: Db) => 
       await insertCartEvent(tx, userId, cartId);
     });
   } catch (error) {
-    if (brokenConstraint(error) === "cart_items_quantity_is_one_to_a_hundred")
+    if (violatedConstraint(error) === "cart_items_quantity_is_one_to_a_hundred")
       throw new ApiError("quantity_limit", "A line holds at most 100 units");
     throw error;
   }

@@ -2,7 +2,7 @@
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
 import { newId } from "../db/ids.ts";
-import { brokenConstraint, type Db } from "../db/pool.ts";
+import { type Db, violatedConstraint } from "../db/pool.ts";
 import { insertEvent } from "../events/queries.ts";
 import { ApiError, notFound } from "../http/errors.ts";
 import { Id } from "../http/schemas.ts";
@@ -107,7 +107,7 @@ export const categoryRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (
         return written;
       });
     } catch (error) {
-      if (brokenConstraint(error) === "categories_name_is_taken_once")
+      if (violatedConstraint(error) === "categories_name_is_taken_once")
         throw new ApiError("name_taken", "Another category has this name");
       throw error;
     }

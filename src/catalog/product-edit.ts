@@ -1,7 +1,7 @@
 // Editing a product with all that is below it in one request.
 
 import { newId } from "../db/ids.ts";
-import { brokenConstraint, type Db, type Pool } from "../db/pool.ts";
+import { type Db, type Pool, violatedConstraint } from "../db/pool.ts";
 import { insertEvent } from "../events/queries.ts";
 import { ApiError, type FieldError, invalidField, notFound } from "../http/errors.ts";
 import { lockCategory } from "./category-queries.ts";
@@ -138,7 +138,7 @@ async function write(sql: Pool, edit: (tx: Db) => Promise<string>): Promise<Prod
 
 /** A name that is taken, as a refusal; every other error as it is. */
 export function toRefusal(error: unknown): unknown {
-  const constraint = brokenConstraint(error);
+  const constraint = violatedConstraint(error);
   if (constraint === "products_name_is_taken_once")
     return new ApiError("name_taken", "Another product on the menu has this name");
   const list = constraint && listsOfNames[constraint];

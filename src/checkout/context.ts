@@ -42,9 +42,13 @@ export function createCheckout(
     max: checkoutConcurrency,
     // The transaction is idle during the provider's budget and two ledger statements of up to ten seconds.
     idleInTransactionMs: paymentTimeoutMs + 20_000,
-    plan: "once",
+    planCacheMode: "force_generic_plan",
   });
-  const ledger = openPool(databaseUrl, { name: "ledger", max: ledgerConnections, plan: "once" });
+  const ledger = openPool(databaseUrl, {
+    name: "ledger",
+    max: ledgerConnections,
+    planCacheMode: "force_generic_plan",
+  });
   const provider = openPaymentClient(paymentServiceUrl, paymentTimeoutMs);
   const breaker = createCircuitBreaker();
   readBreakerState = () => ({ closed: 0, "half-open": 1, open: 2 })[breaker.state()];

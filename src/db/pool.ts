@@ -1,7 +1,7 @@
-import type { ISql, Sql } from "postgres";
-import { postgres } from "./mended-postgres.ts";
+import postgres, { type ISql, type Sql } from "postgres";
+import { assertPatchedDriver } from "./driver.ts";
 
-/** A pool or a transaction: what every query takes first. */
+/** A pool or a transaction: the first parameter of every query function. */
 export type Db = ISql<Record<string, never>>;
 /** A pool. */
 export type Pool = Sql<Record<string, never>>;
@@ -10,47 +10,41 @@ export interface PoolOptions {
   /** Shown in pg_stat_activity. */
   name: string;
   max: number;
-  /** Longest time that one of its transactions waits for something other than PostgreSQL, in milliseconds. */
+  /** PostgreSQL ends a session whose transaction is idle for longer. */
   idleInTransactionMs?: number;
   /**
-   * Plans each statement once for all its parameters, where planning would take longer than running; or anew each time,
-   * where a plan for a table that was small would still be run when it is large, until PostgreSQL analyzes it. Else
-   * PostgreSQL decides.
+   * "force_generic_plan" plans a statement once for all parameters, where planning takes longer than running.
+   * "force_custom_plan" plans each run, where a table grows faster than PostgreSQL analyzes it.
    */
-  plan?: "once" | "anew";
-  /** Called at each notice on a channel that its connection listens to. */
+  planCacheMode?: "force_generic_plan" | "force_custom_plan";
+  /** Called at each notice on a channel that the connection listens to. */
   onnotify?: () => void;
-  /** Longest time that a session of it is silent, in milliseconds, after which PostgreSQL ends it; else for ever. */
+  /** PostgreSQL ends a session that is idle for longer; by default never. */
   idleSessionMs?: number;
 }
 
-// No statement of ours takes a second; one that takes ten is in trouble, and its client has gone.
 const statementTimeoutMs = 10_000;
-// Rows are locked for one transaction of a few statements. Less than the statement's, so that the error says why.
+// Shorter than the statement timeout, so that the error names the lock.
 const lockTimeoutMs = 5_000;
-// Transactions hold statements only, one after the other. What stands still longer is a process that was stopped or a
-// host that vanished: its locks go to the others. Placing waits for the payment provider, and says how long.
+// Frees the locks of a process that was stopped and of a host that vanished.
 const idleInTransactionMs = 10_000;
-// Between tries to connect, whatever the number of failures: PostgreSQL that is back is noticed at once, and a query
-// that finds it gone is refused quickly.
+// Constant: a query finds a PostgreSQL that is back at once, and fails fast while it is away.
 const reconnectSeconds = 0.2;
 
-const planCacheModes = { once: "force_generic_plan", anew: "force_custom_plan" };
-
 /**
- * Takes a connection URL and gives a pool; connects at the first query. Times arrive as RFC 3339 strings in UTC
- * with milliseconds, so that a row can be sent as it was selected.
+ * Returns a pool, which connects at its first query. Times are read as RFC 3339 strings in UTC with milliseconds.
+ * Throws if the driver is not the patched one.
  */
 export function openPool(url: string, { name, max, ...options }: PoolOptions): Pool {
+  assertPatchedDriver();
   return postgres(url, {
     max,
     connect_timeout: 5,
     backoff: () => reconnectSeconds,
-    // The driver would ask each new connection for the database's array types, in a promise that nobody holds: cut then,
-    // it would take the process with it. The one array type that is used here is below.
+    // The driver fetches array types in a promise that it does not handle: a lost connection would end the process.
     fetch_types: false,
     onnotice: () => {},
-    // The driver takes it, and its types do not know.
+    // An option that the driver's types lack.
     ...{ onnotify: options.onnotify },
     connection: {
       application_name: `ristretto ${name}`,
@@ -59,16 +53,16 @@ export function openPool(url: string, { name, max, ...options }: PoolOptions): P
       lock_timeout: lockTimeoutMs,
       idle_in_transaction_session_timeout: options.idleInTransactionMs ?? idleInTransactionMs,
       idle_session_timeout: options.idleSessionMs ?? 0,
-      ...(options.plan && { plan_cache_mode: planCacheModes[options.plan] }),
+      ...(options.planCacheMode && { plan_cache_mode: options.planCacheMode }),
     },
     types: {
       date: {
         to: 1184,
         from: [1184],
-        // RFC 3339 has offsets of up to a day, PostgreSQL of 15 hours.
+        // RFC 3339 allows offsets of up to a day, PostgreSQL up to 15 hours.
         serialize: (value: string | Date) =>
           value instanceof Date || /[+-]\d\d:\d\d$/.test(value) ? new Date(value).toISOString() : value,
-        // "0049-01-01 00:00:00+00": as it comes JavaScript would take it for a day of 2049, and the year 21 for none.
+        // JavaScript would read PostgreSQL's "0049-01-01 00:00:00+00" as a day of 2049.
         parse: (value: string) => new Date(`${value.replace(" ", "T")}:00`).toISOString(),
       },
       uuids: {
@@ -81,16 +75,8 @@ export function openPool(url: string, { name, max, ...options }: PoolOptions): P
   }) as unknown as Pool;
 }
 
-/**
- * Tells that the next statement of a transaction is its last: the commit leaves with it, and if it fails rolls back. What
- * comes after it is refused.
- */
-export const last = (tx: Db) => {
-  (tx as Db & { last: boolean }).last = true;
-};
-
-/** The constraint that an insert or update broke, if that is what the error is. */
-export function brokenConstraint(error: unknown): string | undefined {
+/** Returns the name of the constraint that an insert or update violated, if that is the error. */
+export function violatedConstraint(error: unknown): string | undefined {
   return error instanceof postgres.PostgresError && error.code.startsWith("23")
     ? error.constraint_name
     : undefined;

@@ -19,7 +19,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { CompleteSettings } from "../config.ts";
-import { last, openPool, type Pool } from "../db/pool.ts";
+import { openPool, type Pool } from "../db/pool.ts";
 import { startDelivery } from "./delivery.ts";
 import { openKafkaSink } from "./kafka-sink.ts";
 import { assignSequence, tryAcquireLeadership } from "./queries.ts";
@@ -51,7 +51,12 @@ export const sinkNames = ({ redisUrl, kafkaBrokers }: Omit<PublisherSettings, "d
 /** Publishes until it is stopped, or waits to take over from the leader. */
 export function startOutboxPublisher(sql: Pool, settings: PublisherSettings, log: Logger) {
   // A plan made before the first event would read the whole table later.
-  const own = openPool(settings.databaseUrl, { name: "relay", max: 1, idleSessionMs, plan: "anew" });
+  const own = openPool(settings.databaseUrl, {
+    name: "relay",
+    max: 1,
+    idleSessionMs,
+    planCacheMode: "force_custom_plan",
+  });
   const stopping = new AbortController();
   let isLeader = false;
 
@@ -68,7 +73,6 @@ export function startOutboxPublisher(sql: Pool, settings: PublisherSettings, log
     if (!waiting) return 0;
     return own.begin(async (tx) => {
       if (!(await tryAcquireLeadership(tx)).leads) return undefined;
-      last(tx);
       return assignSequence(tx, batchSize);
     });
   }

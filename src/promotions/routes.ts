@@ -2,7 +2,7 @@
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
 import { newId } from "../db/ids.ts";
-import { brokenConstraint } from "../db/pool.ts";
+import { violatedConstraint } from "../db/pool.ts";
 import { invalidField, notFound } from "../http/errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
 import { Id } from "../http/schemas.ts";
@@ -140,7 +140,7 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
 };
 
 function refuseBadWindow(error: unknown): never {
-  if (brokenConstraint(error) === "promotions_end_after_they_start")
+  if (violatedConstraint(error) === "promotions_end_after_they_start")
     throw invalidField("/ends_at", "Expected a time after starts_at");
   throw error;
 }

@@ -1,4 +1,4 @@
-import { brokenConstraint, type Pool } from "../db/pool.ts";
+import { type Pool, violatedConstraint } from "../db/pool.ts";
 import { tellOfUser } from "./events.ts";
 import { findAccountByIdentity, insertIdentity, type ProvedIdentity } from "./identity-queries.ts";
 import { type Account, insertUser } from "./queries.ts";
@@ -19,7 +19,7 @@ export async function signUpByIdentity(
       return { id: user.id, role: user.role, password_hash: null, verified: true };
     });
   } catch (error) {
-    const taken = brokenConstraint(error) === "identities_are_taken_once";
+    const taken = violatedConstraint(error) === "identities_are_taken_once";
     const first = taken && (await findAccountByIdentity(sql, proved));
     if (first) return first;
     throw error;

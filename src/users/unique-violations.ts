@@ -1,4 +1,4 @@
-import { brokenConstraint } from "../db/pool.ts";
+import { violatedConstraint } from "../db/pool.ts";
 import { ApiError, type Code } from "../http/errors.ts";
 
 const refusals: Record<string, [Code, string]> = {
@@ -10,6 +10,6 @@ const refusals: Record<string, [Code, string]> = {
 
 /** For `.catch`: rethrows the error, as a refusal if it is that something is taken once. */
 export function refuseTaken(error: unknown): never {
-  const refusal = refusals[brokenConstraint(error) ?? ""];
+  const refusal = refusals[violatedConstraint(error) ?? ""];
   throw refusal ? new ApiError(...refusal) : error;
 }

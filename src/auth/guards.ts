@@ -1,15 +1,9 @@
 // Who may call a route: named in its `onRequest`, so that it runs before anything of the request is judged.
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { ApiError, type Code, notFound } from "../http/errors.ts";
+import { ApiError, type Guard, notFound } from "../http/errors.ts";
 import { isUuid } from "../http/validation.ts";
 import { findRole, type Role } from "../users/queries.ts";
 import { type AuthenticatedUser, readAccessToken } from "./tokens.ts";
-
-/** A guard, with its error codes, for the OpenAPI document. */
-export interface Guard {
-  (request: FastifyRequest, reply: FastifyReply): Promise<void>;
-  errorCodes: Code[];
-}
 
 /** Anyone with a valid access token: sets `request.user`. What is answered is private and never stored. */
 export const requireUser: Guard = Object.assign(

@@ -55,7 +55,7 @@ export const IdempotencyHeader = Type.Object({
       pattern: "^[!-~]{1,255}$",
       description:
         "1 to 255 visible ASCII characters, new for each order. The same key and body return the same order without " +
-        "a second charge. See Sending again.",
+        "a second charge. See Retries.",
     }),
   ),
 });

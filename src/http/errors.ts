@@ -3,7 +3,7 @@ import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 
-/** The closed list of error codes, each with the HTTP status that it always has. */
+/** The closed list of error codes. Each has one HTTP status. */
 export const codes = {
   validation_failed: 400,
   invalid_cursor: 400,
@@ -53,7 +53,7 @@ export const codes = {
 
 export type Code = keyof typeof codes;
 
-/** One bad field: `path` is a JSON pointer into the body, or into the query or path parameters. */
+/** `path` is a JSON pointer into the body, the query or the path parameters. */
 export interface FieldError {
   path: string;
   message: string;
@@ -63,11 +63,17 @@ export interface ProblemExtensions {
   errors?: FieldError[];
   /** Seconds. */
   retryAfter?: number;
-  /** Members that only this code has, such as `expected_total_cents`. */
+  /** Members of this code alone, such as `expected_total_cents`. */
   members?: Record<string, unknown>;
 }
 
-/** What a handler throws to refuse. Its code decides its status. */
+/** An `onRequest` hook with its error codes, which the OpenAPI document lists. */
+export interface Guard {
+  (request: FastifyRequest, reply: FastifyReply): Promise<void>;
+  errorCodes: Code[];
+}
+
+/** An error for the client. Its code decides the status. */
 export class ApiError extends Error {
   readonly code: Code;
   readonly extensions: ProblemExtensions;
@@ -78,41 +84,44 @@ export class ApiError extends Error {
   }
 }
 
-/** A 404 of what is not there, or not for who asks: `what` begins the sentence. */
-export const notFound = (what: string) => new ApiError("not_found", `${what} not found`);
+/** Returns a 404 for a row that does not exist, or that the client may not know of. */
+export const notFound = (name: string) => new ApiError("not_found", `${name} not found`);
 
-/** A 400 that names one field. */
+/** Returns a 400 that names one field. */
 export const invalidField = (path: string, message: string) =>
   new ApiError("validation_failed", `${path || "the body"}: ${message}`, { errors: [{ path, message }] });
 
-// What Fastify and its plugins say, in our words. Those that are not here are told by their status alone.
+// Errors of Fastify and its plugins. Others are mapped by their status.
 const frameworkCodes: Record<string, [Code, string]> = {
   FST_ERR_BAD_URL: ["validation_failed", "The URL is not well-formed"],
   FST_ERR_CTP_INVALID_JSON_BODY: ["validation_failed", "The body is not valid JSON"],
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ["validation_failed", "The body's length differs from Content-Length"],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [
+    "validation_failed",
+    "The length of the body differs from Content-Length",
+  ],
   FST_ERR_CTP_BODY_TOO_LARGE: ["body_too_large", "The body is too large"],
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: ["unsupported_media_type", "The Content-Type is not one that is read here"],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ["unsupported_media_type", "The Content-Type is not supported"],
 };
 
-// The database is away, going away, full, or too slow: later it may well work.
-const databaseAway =
+// Codes of an unreachable, stopping, full or slow database. A later request may succeed.
+const databaseUnavailable =
   /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EHOSTUNREACH|ENOTFOUND|ETIMEDOUT|EPIPE|08|57P0|53|57014|55P03|25P03)/;
 
-/** What an error is told as: itself, or what fits the framework's, the database's or ours. */
+/** Returns the error to send for any error that was thrown. */
 export function toApiError(error: FastifyError | ApiError): ApiError {
   if (error instanceof ApiError) return error;
   const known = frameworkCodes[error.code];
   if (known) return new ApiError(...known);
   if (error.statusCode === 429) return new ApiError("rate_limited", error.message);
   if (error.statusCode === 400) return new ApiError("validation_failed", "The request is malformed");
-  if (databaseAway.test(String(error.code)))
+  if (databaseUnavailable.test(String(error.code)))
     return new ApiError("unavailable", "Please try again in a moment", { retryAfter: 1 });
-  return new ApiError("internal_error", "Something went wrong on our side");
+  return new ApiError("internal_error", "Something went wrong on the server");
 }
 
 export const statusOf = ({ code }: ApiError) => codes[code];
 
-/** The problem+json document of an error (RFC 9457). */
+/** Returns the problem+json document of an error (RFC 9457). */
 export function problem(error: ApiError, requestId: string) {
   const status = codes[error.code];
   return {
@@ -127,19 +136,19 @@ export function problem(error: ApiError, requestId: string) {
   };
 }
 
-/** Answers with the one shape that every failure has; logs the cause of a 5xx, which the client never sees. */
+/** Sends a problem+json. Logs the cause of a 5xx, which the client never sees. */
 export function sendProblem(cause: FastifyError | ApiError, request: FastifyRequest, reply: FastifyReply) {
   const error = toApiError(cause);
   const status = codes[error.code];
   if (status >= 500) request.log.error({ err: cause, code: error.code }, "request failed");
-  // Fastify's own refusals, of a malformed URL for one, come before the hook that sets it.
+  // Fastify rejects a malformed URL before the hook that sets this header.
   reply.header("x-request-id", request.id);
-  // Fastify would hang up on who is still sending, who then hears a reset instead of the answer; nginx would take that for
-  // a failure of the instance. So the rest is read, for as long as a request may take, and dropped.
+  // Fastify would close the connection while the client still sends. The client would see a reset instead of the
+  // response, and nginx would count a failure of the instance. So the rest of the body is read and dropped.
   if (error.code === "body_too_large") reply.removeHeader("connection");
   if (status === 401) reply.header("www-authenticate", "Bearer");
   if (error.extensions.retryAfter !== undefined) reply.header("retry-after", error.extensions.retryAfter);
-  // A string, for the shape of a refusal is not the route's response schema.
+  // A string: the route's response schema does not describe problems.
   reply
     .code(status)
     .type("application/problem+json; charset=utf-8")
@@ -147,20 +156,20 @@ export function sendProblem(cause: FastifyError | ApiError, request: FastifyRequ
 }
 
 const unknownRoute = ({ method }: FastifyRequest) =>
-  new ApiError("not_found", `There is no ${method} on this path`);
+  new ApiError("not_found", `No route for ${method} on this path`);
 
-/** Makes every error, unknown routes and Fastify's own included, one problem+json. */
+/** Sends each error as problem+json, unknown routes and Fastify's errors included. */
 export function registerErrorHandler(app: FastifyInstance) {
   app.setErrorHandler(sendProblem);
   app.setNotFoundHandler((request, reply) => sendProblem(unknownRoute(request), request, reply));
 }
 
-/** Refuses unknown routes before anything else of the request is judged: Fastify would read the body first. */
+/** Rejects unknown routes before anything else: Fastify would read the body first. */
 export function rejectUnknownRoutes(app: FastifyInstance) {
   app.addHook("onRequest", (request, _reply, done) => (request.is404 ? done(unknownRoute(request)) : done()));
 }
 
-/** Answers what is no HTTP at all, or headers that are too large or too slow, for which there is no request yet. */
+/** Sends a 400 on the socket for malformed HTTP and for headers that are too large or too slow. */
 export function handleClientError(error: Error & { code?: string }, socket: Socket) {
   if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
   const requestId = randomUUID();

@@ -4,18 +4,18 @@ import { ApiError } from "./errors.ts";
 import { Nullable } from "./schemas.ts";
 import { isUuid } from "./validation.ts";
 
-/** The query of every list. */
+/** Query parameters of every list. */
 export const pageQuery = {
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: "Rows in a page, default 20" })),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: "Rows of a page, default 20" })),
   cursor: Type.Optional(
     Type.String({
       format: "cursor",
-      description: "`next_cursor` of the page before; left out, the list begins",
+      description: "`next_cursor` of the previous page; without it the first page",
     }),
   ),
 };
 
-/** A page of a list, named after what it lists: `OrderPage`. */
+/** A page of a list, with a title such as `OrderPage`. */
 export const Page = <T extends TSchema>(item: T) =>
   Type.Object(
     {

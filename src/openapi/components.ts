@@ -1,4 +1,4 @@
-// What the OpenAPI document says once, under `components`, and refers to from wherever it holds.
+// Moves repeated parts of the OpenAPI document to `components` and refers to them.
 import { STATUS_CODES } from "node:http";
 import { isDeepStrictEqual } from "node:util";
 import { type Code, codes } from "../http/errors.ts";
@@ -33,8 +33,8 @@ export const operationsOf = ({ paths }: Document) =>
 
 type Section = "parameters" | "headers" | "responses" | "examples";
 
-/** Says something once: gives the reference to it. Throws if something else has its name. */
-function once(document: Document, section: Section, name: string, component: unknown): Reference {
+/** Adds a component and returns the reference to it. Throws if the name has another component. */
+function addComponent(document: Document, section: Section, name: string, component: unknown): Reference {
   const known = document.components[section] ?? {};
   if (name in known && !isDeepStrictEqual(known[name], component))
     throw new Error(`two different ${section} are called ${name}`);
@@ -42,17 +42,17 @@ function once(document: Document, section: Section, name: string, component: unk
   return { $ref: `#/components/${section}/${name}` };
 }
 
-/** Under these JSON may have a title too, and is no schema. */
+/** Examples are not schemas, even if they have a title. */
 const isExample = (key: string) => key === "example" || key === "examples";
 
 const titleOf = (node: object) =>
   "title" in node && typeof node.title === "string" ? node.title : undefined;
 
-/** Schemas that have a title, each of which is the component of that name. */
+/** Makes each schema with a title the component of that name. */
 export function nameSchemas() {
   const named = new Map<string, object>();
 
-  /** Finds them, at any depth. Throws if two that differ have the same title. */
+  /** Collects titled schemas at any depth. Throws if two different schemas have one title. */
   function collect(node: unknown) {
     if (typeof node !== "object" || node === null) return;
     const title = titleOf(node);
@@ -65,7 +65,7 @@ export function nameSchemas() {
     for (const [key, value] of Object.entries(node)) if (!isExample(key)) collect(value);
   }
 
-  /** Gives the same with references in their place. */
+  /** Returns the node with references in place of titled schemas. */
   function refer<T>(node: T): T {
     if (typeof node !== "object" || node === null) return node;
     const title = titleOf(node);
@@ -78,7 +78,7 @@ export function nameSchemas() {
     return Object.fromEntries(entries);
   }
 
-  /** All of them, by name. */
+  /** Returns all titled schemas by name. */
   const components = () =>
     Object.fromEntries(
       [...named.entries()]
@@ -89,7 +89,7 @@ export function nameSchemas() {
   return { collect, refer, components };
 }
 
-/** Takes back what the plugin has copied out of schemas to where they are used: the components say it. */
+/** Removes descriptions and examples that the plugin copied from the components. */
 export function removeCopies({ requestBody, responses }: Operation) {
   delete requestBody?.description;
   for (const media of Object.values(requestBody?.content ?? {})) delete media.example;
@@ -100,7 +100,7 @@ export function removeCopies({ requestBody, responses }: Operation) {
     }
 }
 
-/** Describes what an operation's successes carry. */
+/** Declares the headers of an operation's successful responses. */
 export function declareSuccessHeaders(
   document: Document,
   { responses }: Operation,
@@ -115,10 +115,10 @@ export function declareSuccessHeaders(
   }
 }
 
-/** Describes the errors of an operation: under each status its codes, what they mean, and what they look like. */
+/** Declares the error responses of an operation, each with its codes and an example for each code. */
 export function declareErrors(document: Document, { responses }: Operation, errorCodes: Set<Code>) {
   for (const [status, list] of Map.groupBy(errorCodes, (code) => codes[code])) {
-    // What a route says of a status itself stands: /health is no problem when it is not ready.
+    // A route's own response has priority: the 503 of /health is not a problem.
     if (responses[status]) continue;
     const carried: (keyof typeof headers)[] = [];
     if (status === 401) carried.push("WWW-Authenticate");
@@ -135,7 +135,7 @@ export function declareErrors(document: Document, { responses }: Operation, erro
       },
     };
     responses[status] =
-      list.length === 1 ? once(document, "responses", pascalCase(list[0]!), response) : response;
+      list.length === 1 ? addComponent(document, "responses", pascalCase(list[0]!), response) : response;
   }
 }
 
@@ -143,12 +143,12 @@ const referToHeaders = (document: Document, names: (keyof typeof headers)[]) =>
   Object.fromEntries(
     names.map((name) => {
       const { schema, description } = headers[name];
-      return [name, once(document, "headers", name, { description, schema })];
+      return [name, addComponent(document, "headers", name, { description, schema })];
     }),
   );
 
 const exampleOf = (document: Document, code: Code) =>
-  once(document, "examples", code, {
+  addComponent(document, "examples", code, {
     summary: errorDescriptions[code],
     value: {
       type: `urn:ristretto:problem:${code}`,
@@ -160,10 +160,7 @@ const exampleOf = (document: Document, code: Code) =>
     },
   });
 
-/**
- * Describes once each parameter that several operations have, but for those in paths, which tell paths apart; spells
- * headers' names as they are spelt.
- */
+/** Moves query and header parameters that several operations share to components. Capitalizes header names. */
 export function shareParameters(document: Document) {
   const uses = new Map<string, number>();
   for (const parameter of operationsOf(document).flatMap(({ parameters = [] }) => parameters)) {
@@ -175,7 +172,7 @@ export function shareParameters(document: Document) {
   for (const operation of operationsOf(document))
     operation.parameters = operation.parameters?.map((parameter) =>
       "name" in parameter && parameter.in !== "path" && uses.get(JSON.stringify(parameter))! > 1
-        ? once(document, "parameters", pascalCase(parameter.name), parameter)
+        ? addComponent(document, "parameters", pascalCase(parameter.name), parameter)
         : parameter,
     );
 }

@@ -1,10 +1,9 @@
-// The OpenAPI document, made from the very schemas that validate. What each operation refuses is made from what it
-// is: its guard, its inputs, and the codes that its route names.
+// The OpenAPI document, made from the schemas that validate requests. The error codes of an operation come from its
+// guard, its inputs and its route's config.
 import swagger from "@fastify/swagger";
 import { OptionalKind, type TSchema } from "@sinclair/typebox";
 import type { FastifyInstance, RouteOptions } from "fastify";
-import type { Guard } from "../auth/guards.ts";
-import type { Code } from "../http/errors.ts";
+import type { Code, Guard } from "../http/errors.ts";
 import { Problem } from "../http/schemas.ts";
 import {
   type Document,
@@ -26,7 +25,7 @@ declare module "fastify" {
   }
 }
 
-/** What a route says of itself that the plugin has no word for. */
+/** Facts of a route that the plugin does not know. */
 interface Facts {
   optionalBody: boolean;
   errorCodes: Set<Code>;
@@ -73,7 +72,7 @@ export async function describeApi(app: FastifyInstance, version: string) {
   });
 }
 
-/** The guard among a route's hooks, of which plugins may add their own. */
+/** Returns the guard of a route. Plugins add hooks of their own. */
 const guardOf = ({ onRequest }: Pick<RouteOptions, "onRequest">) =>
   [onRequest].flat().find((hook): hook is typeof hook & Guard => hook !== undefined && "errorCodes" in hook);
 

@@ -32,7 +32,7 @@ describe.skipIf(noBrowser)("in a browser", { timeout: 60_000 }, () => {
   }
 
   test("/redoc shows every operation, and searches", async () => {
-    const { page, complaints } = await open("/redoc", ["Order and pay", "Sending again"]);
+    const { page, complaints } = await open("/redoc", ["Order and pay", "Retries"]);
     await page.getByPlaceholder("Search...").fill("refund");
     await page.locator("[data-role='search:results'] li").first().waitFor({ timeout: 30_000 });
     await page.screenshot({ path: "test/browser/screenshots/redoc.png" });

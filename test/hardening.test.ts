@@ -4,6 +4,7 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import Fastify from "fastify";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { registerGracefulShutdown } from "../src/http/graceful-shutdown.ts";
 import { connectionTimeouts, idleTimeoutMs } from "../src/http/timeouts.ts";
 import { eventually, expectProblem, openShop, testShop } from "./harness.ts";
 
@@ -108,6 +109,20 @@ describe("slow clients", () => {
     expect(idleTimeoutMs(10_000)).toBe(72_000);
     expect(idleTimeoutMs(60_000)).toBe(90_000);
   });
+});
+
+test("a response that is still being read is finished at the shutdown", async () => {
+  const app = Fastify();
+  app.decorate("settings", shop.app.settings);
+  registerGracefulShutdown(app);
+  const length = 50_000_000;
+  app.get("/large", async () => "x".repeat(length));
+  const url = await app.listen({ port: 0, host: "127.0.0.1" });
+  const response = await fetch(`${url}/large`);
+  const closed = app.close();
+  await sleep(300);
+  expect((await response.text()).length).toBe(length);
+  await closed;
 });
 
 describe("headers", () => {

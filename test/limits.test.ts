@@ -1,6 +1,6 @@
 import { Redis } from "ioredis";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
-import { askForCode } from "../src/auth/code-queries.ts";
+import { requestCode } from "../src/auth/code-queries.ts";
 import { makeUser } from "./factories.ts";
 import {
   eventually,
@@ -104,7 +104,7 @@ describe("an account", () => {
 
   test("keeps a code from being used once it is limited", async () => {
     const user = await makeUser(shop.sql);
-    await askForCode(shop.sql, "reset_password", user.email);
+    await requestCode(shop.sql, "reset_password", user.email);
     const code = await mailbox.codeFor(user.email);
     for (let n = 0; n < 10; n++) await signIn(user.email, "wrong horse");
     expectLimited(await reset(user.email, code));

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { pino } from "pino";
 import { afterAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { cleanUp } from "../src/auth/clean-up.ts";
-import { askForCode } from "../src/auth/code-queries.ts";
+import { requestCode } from "../src/auth/code-queries.ts";
 import { openMailer } from "../src/auth/mail.ts";
 import { makeProduct, makeUser } from "./factories.ts";
 import { eventually, expectProblem, meetAt, openShop, testShop, testWorker, whenNotBusy } from "./harness.ts";
@@ -261,7 +261,7 @@ describe("a code", () => {
   });
 
   test("that two workers make at once is sent once", async () => {
-    await shop.sql.begin((tx) => askForCode(tx, "reset_password", "later@example.com"));
+    await shop.sql.begin((tx) => requestCode(tx, "reset_password", "later@example.com"));
     await idle();
     const user = await makeUser(shop.sql);
     await shop.sql`update users set email = 'later@example.com' where id = ${user.id}`;
@@ -607,7 +607,7 @@ describe("without SMTP_URL", () => {
   async function logOf(env: Record<string, string>) {
     const other = await open(env);
     const user = await makeUser(other.sql);
-    await askForCode(other.sql, "reset_password", user.email);
+    await requestCode(other.sql, "reset_password", user.email);
     const [code] = await other.sql`select id from codes`;
     const lines: string[] = [];
     const log = pino({ level: "trace" }, { write: (line) => void lines.push(line) });

@@ -1,7 +1,7 @@
 import type { Db } from "../db/pool.ts";
-import { deleteUnverifiedUsers, dropUnprovedEmails } from "../users/queries.ts";
-import { deleteDeadCodes } from "./code-queries.ts";
-import { deleteDeadSessions, deleteDeadTokens } from "./queries.ts";
+import { deleteUnverifiedUsers, expirePendingEmails } from "../users/queries.ts";
+import { deleteExpiredCodes } from "./code-queries.ts";
+import { deleteExpiredSessions, deleteExpiredTokens } from "./queries.ts";
 
 /**
  * Removes what nobody can use any more. Each is one statement that looks again at a row which someone else had locked:
@@ -9,8 +9,8 @@ import { deleteDeadSessions, deleteDeadTokens } from "./queries.ts";
  */
 export async function cleanUp(sql: Db) {
   await deleteUnverifiedUsers(sql);
-  await dropUnprovedEmails(sql);
-  await deleteDeadCodes(sql);
-  await deleteDeadTokens(sql);
-  await deleteDeadSessions(sql);
+  await expirePendingEmails(sql);
+  await deleteExpiredCodes(sql);
+  await deleteExpiredTokens(sql);
+  await deleteExpiredSessions(sql);
 }

@@ -10,7 +10,7 @@ const maxAttempts = 8;
  * Asks for a code to be made and sent. It does the same whether or not anybody has that address: the job finds out.
  * Asked for again while its job waits, it is still one job.
  */
-export async function askForCode(sql: Db, purpose: Purpose, email: string) {
+export async function requestCode(sql: Db, purpose: Purpose, email: string) {
   await sql`
     with asked as (
       insert into codes (id, purpose, email) values (${newId()}, ${purpose}, ${email})
@@ -26,7 +26,7 @@ export async function askForCode(sql: Db, purpose: Purpose, email: string) {
  * Makes the code that was asked for, of which only the hash is given; the one before is void. Nothing is made when
  * nobody needs it, or when one was sent to this address less than a minute ago.
  */
-export async function makeCode(
+export async function issueCode(
   sql: Db,
   id: string,
   hash: Buffer,
@@ -48,7 +48,7 @@ export async function makeCode(
 }
 
 /** Takes back a code that could not be sent, so that the next try makes another. */
-export async function unmakeCode(sql: Db, id: string, hash: Buffer) {
+export async function revokeCode(sql: Db, id: string, hash: Buffer) {
   await sql`
     update codes set user_id = null, code_hash = null, made_at = null, expires_at = null
     where id = ${id} and code_hash = ${hash}`;
@@ -69,21 +69,21 @@ export async function deleteCode(tx: Db, purpose: Purpose, email: string) {
   await tx`delete from codes where purpose = ${purpose} and email = ${email}`;
 }
 
-export interface TriedCode {
+export interface LiveCode {
   id: string;
   user_id: string;
   code_hash: Buffer;
 }
 
 /** Uses up one try of each live code of this address: counted before it is judged, however many try at once. */
-export const takeTry = (sql: Db, purposes: Purpose[], email: string) => sql<TriedCode[]>`
+export const consumeAttempt = (sql: Db, purposes: Purpose[], email: string) => sql<LiveCode[]>`
   update codes set tries = tries + 1
   where email = ${email} and purpose in ${sql(purposes)}
     and code_hash is not null and used_at is null and expires_at > now() and tries < 5
   returning id, user_id, code_hash`;
 
 /** Whether this was its one use. */
-export async function useCode(tx: Db, { id, code_hash }: TriedCode): Promise<boolean> {
+export async function markCodeUsed(tx: Db, { id, code_hash }: LiveCode): Promise<boolean> {
   const { count } = await tx`
     update codes set used_at = now()
     where id = ${id} and code_hash = ${code_hash} and used_at is null`;
@@ -91,7 +91,7 @@ export async function useCode(tx: Db, { id, code_hash }: TriedCode): Promise<boo
 }
 
 /** Used or expired ones, once they no longer hold back the next, and those that nobody was there for. */
-export const deleteDeadCodes = (sql: Db) => sql`
+export const deleteExpiredCodes = (sql: Db) => sql`
   delete from codes
   where expires_at < now()
     or (used_at is not null and made_at < now() - interval '1 minute')

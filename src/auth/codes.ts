@@ -3,7 +3,7 @@ import { createHmac, randomInt, timingSafeEqual } from "node:crypto";
 import type { Settings } from "../config.ts";
 import type { Db, Pool } from "../db/pool.ts";
 import { ApiError } from "../http/errors.ts";
-import { type Purpose, type TriedCode, takeTry, useCode } from "./code-queries.ts";
+import { consumeAttempt, type LiveCode, markCodeUsed, type Purpose } from "./code-queries.ts";
 
 /** Six digits, each code as likely as another. */
 export const randomCode = () => String(randomInt(1_000_000)).padStart(6, "0");
@@ -16,19 +16,19 @@ export const hashCode = (secret: string, codeId: string, code: string) =>
   createHmac("sha256", secret).update(`code ${codeId} ${code}`).digest();
 
 /** The live code of this address that these digits are; it has then one use left. Uses up a try. */
-export async function tryCode(
+export async function verifyCode(
   { sql, settings }: { sql: Pool; settings: Settings },
   { purposes, email, code }: { purposes: Purpose[]; email: string; code: string },
-): Promise<TriedCode | undefined> {
-  const tried = await takeTry(sql, purposes, email);
+): Promise<LiveCode | undefined> {
+  const tried = await consumeAttempt(sql, purposes, email);
   return tried.find(({ id, code_hash }) =>
     settings.jwtSecrets.some((secret) => timingSafeEqual(code_hash, hashCode(secret, id, code.trim()))),
   );
 }
 
 /** Uses a code; throws `invalid_code` if another request was first. */
-export async function spendCode(tx: Db, code: TriedCode) {
-  if (!(await useCode(tx, code))) throw invalidCode();
+export async function redeemCode(tx: Db, code: LiveCode) {
+  if (!(await markCodeUsed(tx, code))) throw invalidCode();
 }
 
 export const invalidCode = () => new ApiError("invalid_code", "The code is wrong, expired or used up");

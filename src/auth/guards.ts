@@ -35,7 +35,7 @@ export const requireStaff = requireRole("barista", "manager");
 export const requireManager = requireRole("manager");
 
 /** The id that a path's `user_id` names. What is no id stays as it is, for its schema to refuse. */
-export function named(userId: string, me: AuthenticatedUser): string {
+export function resolveUserId(userId: string, me: AuthenticatedUser): string {
   if (userId === "me") return me.id;
   return isUuid(userId) ? userId.toLowerCase() : userId;
 }
@@ -49,7 +49,7 @@ export const requireSelfOrManager: Guard = Object.assign(
     await requireUser(request, reply);
     request.user.role = await currentRole(request);
     const params = request.params as { user_id: string };
-    params.user_id = named(params.user_id, request.user);
+    params.user_id = resolveUserId(params.user_id, request.user);
     const { user_id } = params;
     // What is no id at all is refused by its schema.
     if (user_id === request.user.id || !isUuid(user_id)) return;

@@ -4,7 +4,7 @@ import { Counter } from "prom-client";
 import { canSendMail, type Settings } from "../config.ts";
 import type { Pool } from "../db/pool.ts";
 import { ApiError } from "../http/errors.ts";
-import { makeCode, type Purpose, unmakeCode } from "./code-queries.ts";
+import { issueCode, type Purpose, revokeCode } from "./code-queries.ts";
 import { hashCode, randomCode } from "./codes.ts";
 
 const mails = new Counter({
@@ -22,7 +22,7 @@ export function requireMail(settings: Settings) {
 }
 
 // A job is given to another worker after two minutes; a mail server that says nothing is left well before.
-const patienceMs = 15_000;
+const timeoutMs = 15_000;
 
 /** A sender of codes, by mail; without an SMTP_URL by the log, in development alone. */
 export async function openMailer(settings: Settings, sql: Pool, log: Logger) {
@@ -32,9 +32,9 @@ export async function openMailer(settings: Settings, sql: Pool, log: Logger) {
       : // Only a worker sends; instances read this file too.
         (await import("nodemailer")).createTransport({
           url: settings.smtpUrl,
-          connectionTimeout: patienceMs,
-          greetingTimeout: patienceMs,
-          socketTimeout: patienceMs,
+          connectionTimeout: timeoutMs,
+          greetingTimeout: timeoutMs,
+          socketTimeout: timeoutMs,
         });
 
   async function send(purpose: Purpose, email: string, code: string) {
@@ -56,14 +56,14 @@ export async function openMailer(settings: Settings, sql: Pool, log: Logger) {
     async sendCode(codeId: string) {
       const code = randomCode();
       const hash = hashCode(settings.jwtSecrets[0], codeId, code);
-      const made = await makeCode(sql, codeId, hash);
+      const made = await issueCode(sql, codeId, hash);
       if (!made) return;
       try {
         await send(made.purpose, made.email, code);
         mails.inc({ outcome: "sent" });
       } catch (error) {
         mails.inc({ outcome: "failed" });
-        await unmakeCode(sql, codeId, hash);
+        await revokeCode(sql, codeId, hash);
         throw error;
       }
     },

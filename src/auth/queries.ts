@@ -90,7 +90,7 @@ export async function endSessionOfToken(sql: Db, tokenHash: Buffer) {
 }
 
 /** Signs a user out everywhere. */
-export async function endSessionsOf(tx: Db, userId: string) {
+export async function endAllSessions(tx: Db, userId: string) {
   await tx`update sessions set ended_at = now() where user_id = ${userId} and ended_at is null`;
 }
 
@@ -105,10 +105,10 @@ export const listSessions = (sql: Db, userId: string, page: PageRequest) => sql<
   limit ${page.limit + 1}`;
 
 /** Expired ones; a rotated one stays until then, so that its reuse is noticed. */
-export const deleteDeadTokens = (sql: Db) => sql`delete from refresh_tokens where expires_at < now()`;
+export const deleteExpiredTokens = (sql: Db) => sql`delete from refresh_tokens where expires_at < now()`;
 
 /** Those that have ended, and those without a token that could refresh them. */
-export const deleteDeadSessions = (sql: Db) => sql`
+export const deleteExpiredSessions = (sql: Db) => sql`
   delete from sessions s
   where s.ended_at is not null
     or not exists (select from refresh_tokens t where t.session_id = s.id and t.expires_at > now())`;

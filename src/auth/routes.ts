@@ -13,7 +13,7 @@ import { passwordMatches } from "./passwords.ts";
 import { endSessionOfToken } from "./queries.ts";
 import { ignoredOauthFields, RefreshToken, SignIn, TelegramLogin, TokenPair } from "./schemas.ts";
 import { openSession, refreshSession } from "./sessions.ts";
-import { proveTelegramLogin, requireTelegram } from "./telegram.ts";
+import { requireTelegram, verifyTelegramLogin } from "./telegram.ts";
 import { hashToken } from "./tokens.ts";
 
 const tags = ["auth"];
@@ -73,7 +73,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<{ withGuessLimit: GuessLimite
       },
     },
     async (request) => {
-      const proved = proveTelegramLogin(request.body, app.settings.telegramBotToken!);
+      const proved = verifyTelegramLogin(request.body, app.settings.telegramBotToken!);
       const { first_name = null, last_name = null } = request.body;
       const account =
         (await findAccountByIdentity(app.sql, proved)) ??

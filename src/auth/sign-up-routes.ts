@@ -4,15 +4,15 @@ import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typ
 import { clientSignal } from "../http/client-signal.ts";
 import type { GuessLimiter } from "../http/rate-limit.ts";
 import { toEmail } from "../http/schemas.ts";
-import { tellOfUser } from "../users/events.ts";
+import { insertUserEvent } from "../users/events.ts";
 import { insertUser, resetPassword, verifyEmail } from "../users/queries.ts";
 import { User } from "../users/schemas.ts";
-import { refuseTaken } from "../users/unique-violations.ts";
-import { askForCode } from "./code-queries.ts";
-import { invalidCode, spendCode, tryCode } from "./codes.ts";
+import { mapUniqueViolation } from "../users/unique-violations.ts";
+import { requestCode } from "./code-queries.ts";
+import { invalidCode, redeemCode, verifyCode } from "./codes.ts";
 import { requireMail } from "./mail.ts";
 import { hashPassword } from "./passwords.ts";
-import { endSessionsOf } from "./queries.ts";
+import { endAllSessions } from "./queries.ts";
 import { EmailOnly, PasswordReset, SignUp, Verification } from "./schemas.ts";
 
 const tags = ["auth"];
@@ -47,11 +47,11 @@ export const signUpRoutes: FastifyPluginAsyncTypebox<{ withGuessLimit: GuessLimi
         .begin(async (tx) => {
           const person = { first_name, last_name, phone_number };
           const inserted = await insertUser(tx, { email, password_hash, ...person, verified: false });
-          await tellOfUser(tx, "user.created", inserted);
-          await askForCode(tx, "verify_email", email);
+          await insertUserEvent(tx, "user.created", inserted);
+          await requestCode(tx, "verify_email", email);
           return inserted;
         })
-        .catch(refuseTaken);
+        .catch(mapUniqueViolation);
       return reply.code(201).send(user);
     },
   );
@@ -72,7 +72,7 @@ export const signUpRoutes: FastifyPluginAsyncTypebox<{ withGuessLimit: GuessLimi
     async (request) => {
       const email = toEmail(request.body.email);
       const code = await withGuessLimit(request, () =>
-        tryCode(app, { purposes: ["verify_email", "change_email"], email, code: request.body.code }),
+        verifyCode(app, { purposes: ["verify_email", "change_email"], email, code: request.body.code }),
       );
       if (!code) throw invalidCode();
       return app.sql
@@ -80,11 +80,11 @@ export const signUpRoutes: FastifyPluginAsyncTypebox<{ withGuessLimit: GuessLimi
           // The user first: cleaning up takes user and codes in this order too.
           const user = await verifyEmail(tx, code.user_id, email);
           if (!user) throw invalidCode();
-          await spendCode(tx, code);
-          await tellOfUser(tx, "user.verified", user);
+          await redeemCode(tx, code);
+          await insertUserEvent(tx, "user.verified", user);
           return user;
         })
-        .catch(refuseTaken);
+        .catch(mapUniqueViolation);
     },
   );
 
@@ -104,8 +104,8 @@ export const signUpRoutes: FastifyPluginAsyncTypebox<{ withGuessLimit: GuessLimi
       requireMail(app.settings);
       const email = toEmail(request.body.email);
       await app.sql.begin((tx) => [
-        askForCode(tx, "verify_email", email),
-        askForCode(tx, "change_email", email),
+        requestCode(tx, "verify_email", email),
+        requestCode(tx, "change_email", email),
       ]);
       return reply.code(202).send();
     },
@@ -125,7 +125,7 @@ export const signUpRoutes: FastifyPluginAsyncTypebox<{ withGuessLimit: GuessLimi
     },
     async (request, reply) => {
       requireMail(app.settings);
-      await askForCode(app.sql, "reset_password", toEmail(request.body.email));
+      await requestCode(app.sql, "reset_password", toEmail(request.body.email));
       return reply.code(202).send();
     },
   );
@@ -146,16 +146,16 @@ export const signUpRoutes: FastifyPluginAsyncTypebox<{ withGuessLimit: GuessLimi
       const signal = clientSignal(reply);
       const email = toEmail(request.body.email);
       const code = await withGuessLimit(request, () =>
-        tryCode(app, { purposes: ["reset_password"], email, code: request.body.code }),
+        verifyCode(app, { purposes: ["reset_password"], email, code: request.body.code }),
       );
       if (!code) throw invalidCode();
       const password_hash = await hashPassword(request.body.password, signal);
       await app.sql.begin(async (tx) => {
         const user = await resetPassword(tx, code.user_id, { email, password_hash });
         if (!user) throw invalidCode();
-        await spendCode(tx, code);
-        await endSessionsOf(tx, user.id);
-        if (user.newly_verified) await tellOfUser(tx, "user.verified", user);
+        await redeemCode(tx, code);
+        await endAllSessions(tx, user.id);
+        if (user.newly_verified) await insertUserEvent(tx, "user.verified", user);
       });
       return reply.code(204).send(null);
     },

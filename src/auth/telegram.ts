@@ -2,7 +2,7 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { FastifyRequest } from "fastify";
 import { ApiError } from "../http/errors.ts";
-import type { ProvedIdentity } from "../users/identity-queries.ts";
+import type { VerifiedIdentity } from "../users/identity-queries.ts";
 import type { TelegramLogin } from "./schemas.ts";
 
 const maxAgeSeconds = 24 * 60 * 60;
@@ -13,7 +13,7 @@ const skewSeconds = 60;
  * Takes what the login widget gave; throws `invalid_telegram_login` unless Telegram signed exactly this for our bot,
  * at most 24 hours ago. https://core.telegram.org/widgets/login#checking-authorization
  */
-export function proveTelegramLogin({ hash, ...fields }: TelegramLogin, botToken: string): ProvedIdentity {
+export function verifyTelegramLogin({ hash, ...fields }: TelegramLogin, botToken: string): VerifiedIdentity {
   const signed = Object.entries(fields)
     .map(([key, value]) => `${key}=${value}`)
     .sort()

@@ -3,7 +3,7 @@ import { insertEvent } from "../events/queries.ts";
 import type { Role } from "./queries.ts";
 
 /** Tells others of a user; of the person nothing, for an event outlives the person's erasure. */
-export const tellOfUser = (
+export const insertUserEvent = (
   tx: Db,
   type: "user.created" | "user.verified",
   { id, role }: { id: string; role: Role },

@@ -5,7 +5,7 @@ import type { Account } from "./queries.ts";
 import type { Identity, Provider } from "./schemas.ts";
 
 /** What a provider has proved. */
-export interface ProvedIdentity {
+export interface VerifiedIdentity {
   provider: Provider;
   provider_id: string;
   username: string | null;
@@ -14,7 +14,7 @@ export interface ProvedIdentity {
 /** The account of an identity that was proved just now; its name there may be a new one. */
 export async function findAccountByIdentity(
   sql: Db,
-  { provider, provider_id, username }: ProvedIdentity,
+  { provider, provider_id, username }: VerifiedIdentity,
 ): Promise<Account | undefined> {
   const [account] = await sql<Account[]>`
     update identities i set username = ${username}
@@ -25,7 +25,7 @@ export async function findAccountByIdentity(
 }
 
 /** Links an identity; breaks `identities_are_taken_once` if anybody has it. */
-export async function insertIdentity(sql: Db, userId: string, proved: ProvedIdentity): Promise<Identity> {
+export async function insertIdentity(sql: Db, userId: string, proved: VerifiedIdentity): Promise<Identity> {
   const [identity] = await sql<Identity[]>`
     insert into identities (id, user_id, provider, provider_id, username)
     values (${newId()}, ${userId}, ${proved.provider}, ${proved.provider_id}, ${proved.username})

@@ -2,7 +2,7 @@
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager, requireSelfOrManager } from "../auth/guards.ts";
 import { TelegramLogin } from "../auth/schemas.ts";
-import { proveTelegramLogin, requireTelegram } from "../auth/telegram.ts";
+import { requireTelegram, verifyTelegramLogin } from "../auth/telegram.ts";
 import { ApiError, invalidField, notFound } from "../http/errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
 import { Id, text, UserId } from "../http/schemas.ts";
@@ -15,7 +15,7 @@ import {
 } from "./identity-queries.ts";
 import { lockUsers } from "./queries.ts";
 import { Identity, IdentityCheck, IdentityProvider } from "./schemas.ts";
-import { refuseTaken } from "./unique-violations.ts";
+import { mapUniqueViolation } from "./unique-violations.ts";
 
 const tags = ["users"];
 const params = Type.Object({ user_id: UserId });
@@ -102,7 +102,7 @@ export const identityRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const proved = proveTelegramLogin(request.body, app.settings.telegramBotToken!);
+      const proved = verifyTelegramLogin(request.body, app.settings.telegramBotToken!);
       const id = request.params.user_id;
       const identity = await app.sql
         .begin(async (tx) => {
@@ -110,7 +110,7 @@ export const identityRoutes: FastifyPluginAsyncTypebox = async (app) => {
           if (!user || user.deleted) throw notFound("User");
           return insertIdentity(tx, id, proved);
         })
-        .catch(refuseTaken);
+        .catch(mapUniqueViolation);
       return reply.code(201).send(identity);
     },
   );

@@ -207,6 +207,6 @@ export const deleteUnverifiedUsers = (sql: Db) => sql`
     and not exists (select from payments where customer_id = u.id)`;
 
 /** New addresses that nobody proved within two days are free again too. */
-export const dropUnprovedEmails = (sql: Db) => sql`
+export const expirePendingEmails = (sql: Db) => sql`
   update users set pending_email = null
   where pending_email is not null and pending_email_since < now() - interval '2 days'`;

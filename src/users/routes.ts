@@ -2,8 +2,8 @@
 // own: so there is always one left.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import type { FastifyRequest } from "fastify";
-import { askForCode } from "../auth/code-queries.ts";
-import { named, requireManager, requireSelfOrManager } from "../auth/guards.ts";
+import { requestCode } from "../auth/code-queries.ts";
+import { requireManager, requireSelfOrManager, resolveUserId } from "../auth/guards.ts";
 import { requireMail } from "../auth/mail.ts";
 import { deleteCart } from "../carts/queries.ts";
 import type { Db } from "../db/pool.ts";
@@ -22,7 +22,7 @@ import {
   updateUser,
 } from "./queries.ts";
 import { IdentityProvider, Role, User, UserPatch, UserReplacement } from "./schemas.ts";
-import { refuseTaken } from "./unique-violations.ts";
+import { mapUniqueViolation } from "./unique-violations.ts";
 
 const tags = ["users"];
 const params = Type.Object({ user_id: UserId });
@@ -128,7 +128,7 @@ export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const id = named(request.params.user_id, request.user);
+      const id = resolveUserId(request.params.user_id, request.user);
       if (id === request.user.id)
         throw new ApiError("cannot_delete_self", "Another manager has to delete you");
       await app.sql.begin(async (tx) => {
@@ -167,7 +167,7 @@ async function editUser(
       if (address !== undefined) await changeEmail(tx, id, toEmail(address));
       return (await updateUser(tx, id, { ...person, ...(role && { role }) }))!;
     })
-    .catch(refuseTaken);
+    .catch(mapUniqueViolation);
 }
 
 /** Notes the new address and asks for its code. That it is free is decided when the code comes back. */
@@ -175,5 +175,5 @@ async function changeEmail(tx: Db, id: string, email: string) {
   const holder = await findAccountByEmail(tx, email);
   if (holder && holder.id !== id) throw new ApiError("email_taken", "This email has an account already");
   await setPendingEmail(tx, id, email);
-  if (!holder) await askForCode(tx, "change_email", email);
+  if (!holder) await requestCode(tx, "change_email", email);
 }

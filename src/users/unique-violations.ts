@@ -9,7 +9,7 @@ const refusals: Record<string, [Code, string]> = {
 };
 
 /** For `.catch`: rethrows the error, as a refusal if it is that something is taken once. */
-export function refuseTaken(error: unknown): never {
+export function mapUniqueViolation(error: unknown): never {
   const refusal = refusals[violatedConstraint(error) ?? ""];
   throw refusal ? new ApiError(...refusal) : error;
 }

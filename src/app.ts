@@ -1,10 +1,13 @@
 // The map of the API: what every request passes, then the routes.
 import type { FastifyBaseLogger } from "fastify";
 import type { Redis } from "ioredis";
+import { identityRoutes } from "./auth/identity-routes.ts";
 import { authRoutes } from "./auth/routes.ts";
 import { sessionRoutes } from "./auth/session-routes.ts";
 import { signUpRoutes } from "./auth/sign-up-routes.ts";
 import { registerTokens } from "./auth/tokens.ts";
+import { userRoutes } from "./auth/user-routes.ts";
+import { deleteCart } from "./carts/queries.ts";
 import { cartRoutes } from "./carts/routes.ts";
 import { categoryRoutes } from "./catalog/category-routes.ts";
 import { imageAdminRoutes, imageRoute } from "./catalog/image-routes.ts";
@@ -32,15 +35,15 @@ import { registerDocs } from "./openapi/docs-pages.ts";
 import { orderFeedRoutes } from "./order-feed/routes.ts";
 import { customerOrderRoutes } from "./orders/customer-routes.ts";
 import { collectOrderGauges } from "./orders/gauges.ts";
+import { hasOpenOrders } from "./orders/queries.ts";
 import { orderRoutes } from "./orders/routes.ts";
+import { hasOpenPayments } from "./payments/queries.ts";
 import { paymentRoutes } from "./payments/routes.ts";
 import { promotionRoutes } from "./promotions/routes.ts";
 import { collectRefundGauges } from "./refunds/gauges.ts";
 import { refundRoutes } from "./refunds/routes.ts";
 import { salesRoutes } from "./reports/routes.ts";
 import { staffPageRoutes } from "./staff-page/routes.ts";
-import { identityRoutes } from "./users/identity-routes.ts";
-import { userRoutes } from "./users/routes.ts";
 
 export interface AppDependencies {
   settings: Settings;
@@ -65,7 +68,6 @@ export async function buildApp({ settings, sql, checkout, menu, redis, log }: Ap
   const withGuessLimit = createGuessLimiter(app);
   await registerTokens(app, settings.jwtSecrets, settings.accessTokenMinutes);
   await registerDocs(app);
-
   const store = await openImageStore(settings);
   const prefix = settings.apiPrefix;
   await app.register(rootRoute);
@@ -75,7 +77,7 @@ export async function buildApp({ settings, sql, checkout, menu, redis, log }: Ap
   await app.register(authRoutes, { prefix, withGuessLimit });
   await app.register(signUpRoutes, { prefix, withGuessLimit });
   await app.register(sessionRoutes, { prefix });
-  await app.register(userRoutes, { prefix });
+  await app.register(userRoutes, { prefix, hasOpenOrders, hasOpenPayments, deleteCart });
   await app.register(identityRoutes, { prefix });
   await app.register(catalogRoutes, { prefix, menu });
   await app.register(productRoutes, { prefix, menu });

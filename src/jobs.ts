@@ -9,6 +9,8 @@ import type { Pool } from "./db/pool.ts";
 import { sinkNames, startOutboxPublisher } from "./events/outbox-publisher.ts";
 import { deleteOldEvents } from "./events/queries.ts";
 import { openNotifier } from "./notifications/send.ts";
+import { selectOrdersOfUser } from "./orders/queries.ts";
+import { selectPaymentsOfUser } from "./payments/queries.ts";
 import { startSettling } from "./refunds/reconciler.ts";
 
 // Jobs mostly wait for a provider that takes seconds, and hold no connection while they do.
@@ -48,7 +50,7 @@ export async function startWorker(settings: CompleteSettings, sql: Pool, log: Lo
       // A picture that a product showed, by the trigger on products.
       remove_stored_image: (payload) => images?.remove((payload as { name: string }).name),
       send_code: (payload) => mailer.sendCode((payload as { code_id: string }).code_id),
-      clean_up: () => cleanUp(sql),
+      clean_up: () => cleanUp(sql, [selectOrdersOfUser, selectPaymentsOfUser]),
       free_jobs_of_the_dead: () => freeJobsOfTheDead(sql),
       delete_old_events: async () => {
         for (let deleted = eventsAtOnce; deleted === eventsAtOnce; )

@@ -4,7 +4,7 @@ import { v7 as uuidv7 } from "uuid";
 import { createProduct } from "../src/catalog/product-edit.ts";
 import type { ProductPatch } from "../src/catalog/schemas.ts";
 import type { Pool } from "../src/db/pool.ts";
-import type { Role } from "../src/users/queries.ts";
+import type { Role } from "../src/users/schemas.ts";
 
 const password = "correct horse";
 // A cheap hash, so that a busy machine signs in many users at once within the service's longest wait.

@@ -11,7 +11,7 @@ import { readSettings } from "../src/config.ts";
 import { type Db, openPool, type Pool } from "../src/db/pool.ts";
 import { startWorker } from "../src/jobs.ts";
 import { openRedis } from "../src/redis.ts";
-import type { Role } from "../src/users/queries.ts";
+import type { Role } from "../src/users/schemas.ts";
 import { declaredAnswers } from "./declared-answers.ts";
 import { makeUser, type TestUser } from "./factories.ts";
 import { type ProviderStub, startProviderStub } from "./provider-stub.ts";

@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
 import { pino } from "pino";
 import { afterAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { cleanUp } from "../src/auth/clean-up.ts";
+import { cleanUp as cleanUpExcept } from "../src/auth/clean-up.ts";
 import { requestCode } from "../src/auth/code-queries.ts";
 import { openMailer } from "../src/auth/mail.ts";
+import { selectOrdersOfUser } from "../src/orders/queries.ts";
+import { selectPaymentsOfUser } from "../src/payments/queries.ts";
 import { makeProduct, makeUser } from "./factories.ts";
 import { eventually, expectProblem, meetAt, openShop, testShop, testWorker, whenNotBusy } from "./harness.ts";
 import { openMailbox } from "./mailbox.ts";
@@ -33,6 +35,8 @@ const verify = (email: string, code: string) => post("/auth/verify", { email, co
 const users = () =>
   shop.sql`select email, verified_at is not null as verified, role from users order by email`;
 const events = () => shop.sql`select type, subject_id, data from events order by id`;
+
+const cleanUp = () => cleanUpExcept(shop.sql, [selectOrdersOfUser, selectPaymentsOfUser]);
 
 /** Nothing is left for the worker to do. */
 const idle = () => eventually(async () => (await shop.sql`select from graphile_worker.jobs`).length === 0);
@@ -468,7 +472,7 @@ describe("clean-up", () => {
     await age(young.email, "47 hours");
     await age(verified.email, "3 days");
     await age("old@example.com", "49 hours");
-    await cleanUp(shop.sql);
+    await cleanUp();
     expect((await users()).map(({ email }) => email)).toEqual([young.email, verified.email].sort());
     expectProblem(await verify("old@example.com", code), 400, "invalid_code");
     expect((await signUp("old@example.com")).statusCode).toBe(201);
@@ -491,7 +495,7 @@ describe("clean-up", () => {
       expect(placed.statusCode, placed.body).toBe(status);
     }
     for (const { email } of [ordered!, declined!, nobody!]) await age(email, "3 days");
-    await cleanUp(shop.sql);
+    await cleanUp();
     expect((await users()).map(({ email }) => email)).toEqual(
       [ordered!.email, declined!.email, manager.email].sort(),
     );
@@ -501,7 +505,7 @@ describe("clean-up", () => {
     const user = await makeUser(shop.sql, "customer", { verified: false });
     await age(user.email, "3 days");
     await meetAt(shop.sql, (tx) => tx`update users set verified_at = now() where id = ${user.id}`, [
-      () => cleanUp(shop.sql),
+      () => cleanUp(),
     ]);
     expect(await users()).toMatchObject([{ email: user.email, verified: true }]);
   });
@@ -511,7 +515,7 @@ describe("clean-up", () => {
       const { email } = await makeUser(shop.sql, "customer", { verified: false });
       await age(email, "3 days");
     }
-    await Promise.all([cleanUp(shop.sql), cleanUp(shop.sql), cleanUp(shop.sql)]);
+    await Promise.all([cleanUp(), cleanUp(), cleanUp()]);
     expect(await users()).toEqual([]);
   });
 
@@ -530,7 +534,7 @@ describe("clean-up", () => {
     await idle();
     await shop.sql`update users set pending_email = ${fresh}, pending_email_since = now() - interval '3 days'`;
 
-    await cleanUp(shop.sql);
+    await cleanUp();
     expect(await shop.sql`select from sessions`).toHaveLength(1);
     expect(await shop.sql`select from refresh_tokens`).toHaveLength(1);
     expect(await shop.sql`select from codes`).toHaveLength(2);
@@ -541,7 +545,7 @@ describe("clean-up", () => {
 
     await shop.sql`update codes set expires_at = now() where code_hash is not null`;
     await shop.sql`update codes set asked_at = now() - interval '2 hours'`;
-    await cleanUp(shop.sql);
+    await cleanUp();
     expect(await shop.sql`select from codes`).toHaveLength(0);
   });
 

@@ -3,58 +3,63 @@ import type { Db } from "../db/pool.ts";
 
 export type Purpose = "verify_email" | "change_email" | "reset_password";
 
-/** Tries to send a code before it is given up: with the queue's growing pauses, about half an hour. */
+/** With the queue's backoff, the last attempt to send is made after about half an hour. */
 const maxAttempts = 8;
 
 /**
- * Asks for a code to be made and sent. It does the same whether or not anybody has that address: the job finds out.
- * Asked for again while its job waits, it is still one job.
+ * Inserts a request for a code, and the job that sends it. Does the same for an address without an account: the job
+ * finds out. A repeated request keeps the one job that waits.
  */
 export async function requestCode(sql: Db, purpose: Purpose, email: string) {
   await sql`
-    with asked as (
+    with request as (
       insert into codes (id, purpose, email) values (${newId()}, ${purpose}, ${email})
       on conflict (purpose, email) do update set asked_at = now()
       returning id
     )
     select graphile_worker.add_job(
       'send_code', json_build_object('code_id', id), job_key => 'code ' || id, max_attempts => ${maxAttempts})
-    from asked`;
+    from request`;
+}
+
+export interface CodeRequest {
+  id: string;
+  purpose: Purpose;
+  email: string;
+}
+
+/** Returns the request, unless a code was sent for it less than a minute ago. */
+export async function findCodeRequest(sql: Db, id: string): Promise<CodeRequest | undefined> {
+  const [request] = await sql<CodeRequest[]>`
+    select id, purpose, email from codes
+    where id = ${id} and (made_at is null or made_at <= now() - interval '1 minute')`;
+  return request;
 }
 
 /**
- * Makes the code that was asked for, of which only the hash is given; the one before is void. Nothing is made when
- * nobody needs it, or when one was sent to this address less than a minute ago.
+ * Stores the hash of a code for the user and voids the code before it. Returns false if another worker issued one less
+ * than a minute ago.
  */
 export async function issueCode(
   sql: Db,
-  id: string,
-  hash: Buffer,
-): Promise<{ purpose: Purpose; email: string } | undefined> {
-  const [code] = await sql<{ purpose: Purpose; email: string }[]>`
-    update codes c set
-      user_id = u.id, code_hash = ${hash}, made_at = now(), expires_at = now() + interval '15 minutes',
+  { id, user_id, hash }: { id: string; user_id: string; hash: Buffer },
+): Promise<boolean> {
+  const { count } = await sql`
+    update codes set
+      user_id = ${user_id}, code_hash = ${hash}, made_at = now(), expires_at = now() + interval '15 minutes',
       tries = 0, used_at = null
-    from users u
-    where c.id = ${id}
-      and (c.made_at is null or c.made_at <= now() - interval '1 minute')
-      and u.id = case c.purpose
-        when 'change_email' then (select id from users where pending_email = c.email)
-        when 'verify_email' then (select id from users where email = c.email and verified_at is null)
-        when 'reset_password' then (select id from users where email = c.email)
-      end
-    returning c.purpose, c.email`;
-  return code;
+    where id = ${id} and (made_at is null or made_at <= now() - interval '1 minute')`;
+  return count > 0;
 }
 
-/** Takes back a code that could not be sent, so that the next try makes another. */
+/** Voids a code that could not be sent, so that the next attempt may issue another. */
 export async function revokeCode(sql: Db, id: string, hash: Buffer) {
   await sql`
     update codes set user_id = null, code_hash = null, made_at = null, expires_at = null
     where id = ${id} and code_hash = ${hash}`;
 }
 
-/** A code to reset the password, made at once and for a human to pass on. */
+/** Inserts a code to reset the password that an operator passes on, without an email. */
 export async function insertResetCode(
   tx: Db,
   code: { id: string; email: string; user_id: string; hash: Buffer },
@@ -64,9 +69,18 @@ export async function insertResetCode(
     values (${code.id}, 'reset_password', ${code.email}, ${code.user_id}, ${code.hash}, now(), now() + interval '15 minutes')`;
 }
 
-/** Voids the code of this purpose and address, asked for or sent. */
+/** Deletes the code of this purpose and address, requested or sent. */
 export async function deleteCode(tx: Db, purpose: Purpose, email: string) {
   await tx`delete from codes where purpose = ${purpose} and email = ${email}`;
+}
+
+/** Deletes a user's codes and the requests for codes to the user's addresses. */
+export async function deleteCodesOf(
+  tx: Db,
+  user: { id: string; email: string | null; pending_email: string | null },
+) {
+  await tx`
+    delete from codes where user_id = ${user.id} or email in (${user.email}, ${user.pending_email})`;
 }
 
 export interface LiveCode {
@@ -75,14 +89,14 @@ export interface LiveCode {
   code_hash: Buffer;
 }
 
-/** Uses up one try of each live code of this address: counted before it is judged, however many try at once. */
+/** Counts an attempt at each live code of this address. Concurrent attempts are all counted before any is compared. */
 export const consumeAttempt = (sql: Db, purposes: Purpose[], email: string) => sql<LiveCode[]>`
   update codes set tries = tries + 1
   where email = ${email} and purpose in ${sql(purposes)}
     and code_hash is not null and used_at is null and expires_at > now() and tries < 5
   returning id, user_id, code_hash`;
 
-/** Whether this was its one use. */
+/** Marks a code as used. Returns false if it was used or replaced before. */
 export async function markCodeUsed(tx: Db, { id, code_hash }: LiveCode): Promise<boolean> {
   const { count } = await tx`
     update codes set used_at = now()
@@ -90,7 +104,10 @@ export async function markCodeUsed(tx: Db, { id, code_hash }: LiveCode): Promise
   return count > 0;
 }
 
-/** Used or expired ones, once they no longer hold back the next, and those that nobody was there for. */
+/**
+ * Deletes expired codes, requests without an account, and used codes. A used code stays for its minute, during which no
+ * other is sent.
+ */
 export const deleteExpiredCodes = (sql: Db) => sql`
   delete from codes
   where expires_at < now()

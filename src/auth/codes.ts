@@ -1,34 +1,34 @@
-// One-time codes: made, hashed, tried, used.
+// One-time codes of six digits, sent by email.
 import { createHmac, randomInt, timingSafeEqual } from "node:crypto";
 import type { Settings } from "../config.ts";
 import type { Db, Pool } from "../db/pool.ts";
 import { ApiError } from "../http/errors.ts";
 import { consumeAttempt, type LiveCode, markCodeUsed, type Purpose } from "./code-queries.ts";
 
-/** Six digits, each code as likely as another. */
+/** Returns six digits. Each code is equally likely. */
 export const randomCode = () => String(randomInt(1_000_000)).padStart(6, "0");
 
 /**
- * A million codes are tried in a second against any hash that a thief can compute. So the hash has a key that is not
- * in the database, the secret of the tokens; its words tell it apart from whatever else that secret signs.
+ * Returns the hash to store. A plain hash of six digits is broken in a second, so the hash has a key that is not in the
+ * database: the token secret. The prefix tells it apart from other uses of that secret.
  */
 export const hashCode = (secret: string, codeId: string, code: string) =>
   createHmac("sha256", secret).update(`code ${codeId} ${code}`).digest();
 
-/** The live code of this address that these digits are; it has then one use left. Uses up a try. */
+/** Returns the live code of this address that has these digits. Counts an attempt. */
 export async function verifyCode(
   { sql, settings }: { sql: Pool; settings: Settings },
   { purposes, email, code }: { purposes: Purpose[]; email: string; code: string },
 ): Promise<LiveCode | undefined> {
-  const tried = await consumeAttempt(sql, purposes, email);
-  return tried.find(({ id, code_hash }) =>
+  const live = await consumeAttempt(sql, purposes, email);
+  return live.find(({ id, code_hash }) =>
     settings.jwtSecrets.some((secret) => timingSafeEqual(code_hash, hashCode(secret, id, code.trim()))),
   );
 }
 
-/** Uses a code; throws `invalid_code` if another request was first. */
+/** Marks a code as used. Throws `invalid_code` if another request used it first. */
 export async function redeemCode(tx: Db, code: LiveCode) {
   if (!(await markCodeUsed(tx, code))) throw invalidCode();
 }
 
-export const invalidCode = () => new ApiError("invalid_code", "The code is wrong, expired or used up");
+export const invalidCode = () => new ApiError("invalid_code", "The code is wrong, expired or already used");

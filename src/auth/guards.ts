@@ -2,7 +2,8 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { ApiError, type Guard, notFound } from "../http/errors.ts";
 import { isUuid } from "../http/validation.ts";
-import { findRole, type Role } from "../users/queries.ts";
+import { findRole } from "../users/queries.ts";
+import type { Role } from "../users/schemas.ts";
 import { type AuthenticatedUser, readAccessToken } from "./tokens.ts";
 
 /** Anyone with a valid access token: sets `request.user`. What is answered is private and never stored. */

@@ -1,10 +1,11 @@
-// The messages that carry a code, and what sends them.
+// Emails that carry a code.
 import type { Logger } from "pino";
 import { Counter } from "prom-client";
 import { canSendMail, type Settings } from "../config.ts";
-import type { Pool } from "../db/pool.ts";
+import type { Db, Pool } from "../db/pool.ts";
 import { ApiError } from "../http/errors.ts";
-import { issueCode, type Purpose, revokeCode } from "./code-queries.ts";
+import { findAccountByEmail, findUserIdByPendingEmail } from "../users/queries.ts";
+import { type CodeRequest, findCodeRequest, issueCode, type Purpose, revokeCode } from "./code-queries.ts";
 import { hashCode, randomCode } from "./codes.ts";
 
 const mails = new Counter({
@@ -15,21 +16,21 @@ const mails = new Counter({
 // Present from the start, so that a rate over the first attempt is right.
 for (const outcome of ["sent", "failed"]) mails.inc({ outcome }, 0);
 
-/** Throws `mail_unavailable`: a code that can't be sent is not asked for. */
+/** Throws `mail_unavailable` where no code can be sent. */
 export function requireMail(settings: Settings) {
   if (!canSendMail(settings))
-    throw new ApiError("mail_unavailable", "Messages can't be sent from here at present");
+    throw new ApiError("mail_unavailable", "This service can't send email at the moment");
 }
 
-// A job is given to another worker after two minutes; a mail server that says nothing is left well before.
+// Well below the two minutes after which another worker takes over the job.
 const timeoutMs = 15_000;
 
-/** A sender of codes, by mail; without an SMTP_URL by the log, in development alone. */
+/** Returns a sender of codes: by SMTP, or by the log in development without SMTP_URL. */
 export async function openMailer(settings: Settings, sql: Pool, log: Logger) {
   const transport =
     settings.smtpUrl === undefined
       ? undefined
-      : // Only a worker sends; instances read this file too.
+      : // Imported here, since only a worker sends.
         (await import("nodemailer")).createTransport({
           url: settings.smtpUrl,
           connectionTimeout: timeoutMs,
@@ -45,21 +46,23 @@ export async function openMailer(settings: Settings, sql: Pool, log: Logger) {
         ...message(purpose, code),
       });
     else if (!settings.production) log.info({ email, purpose, code }, subjects[purpose]);
-    else throw new Error("there is no SMTP_URL to send codes with");
+    else throw new Error("SMTP_URL is not set");
   }
 
   return {
     /**
-     * Makes a code that was asked for and sends it: the code is in this process and in the message, nowhere else.
-     * Throws when it could not be sent, so that the queue tries again later, with another code.
+     * Issues a requested code and sends it. The code itself is only in this process and in the message. Throws when
+     * sending fails: the queue tries again later, with another code.
      */
     async sendCode(codeId: string) {
+      const request = await findCodeRequest(sql, codeId);
+      const userId = request && (await findRecipient(sql, request));
+      if (!userId) return;
       const code = randomCode();
       const hash = hashCode(settings.jwtSecrets[0], codeId, code);
-      const made = await issueCode(sql, codeId, hash);
-      if (!made) return;
+      if (!(await issueCode(sql, { id: codeId, user_id: userId, hash }))) return;
       try {
-        await send(made.purpose, made.email, code);
+        await send(request.purpose, request.email, code);
         mails.inc({ outcome: "sent" });
       } catch (error) {
         mails.inc({ outcome: "failed" });
@@ -71,19 +74,26 @@ export async function openMailer(settings: Settings, sql: Pool, log: Logger) {
   };
 }
 
+/** Returns the user who needs this code, if there is one. */
+async function findRecipient(sql: Db, { purpose, email }: CodeRequest): Promise<string | undefined> {
+  if (purpose === "change_email") return findUserIdByPendingEmail(sql, email);
+  const account = await findAccountByEmail(sql, email);
+  return purpose === "verify_email" && account?.verified ? undefined : account?.id;
+}
+
 const subjects: Record<Purpose, string> = {
   verify_email: "Verify your email address",
   change_email: "Verify your new email address",
   reset_password: "Set a new password",
 };
 
-// Short lines of ASCII, so that no encoding breaks them.
+// Short ASCII lines, so that no transfer encoding breaks the code.
 function message(purpose: Purpose, code: string) {
   const lines = [
     `${subjects[purpose]} with this code:`,
     code,
-    "It is good once, and for 15 minutes.",
-    "If you did not ask for it, ignore this message.",
+    "It works once, within 15 minutes.",
+    "If you did not request it, ignore this message.",
   ];
   return {
     subject: subjects[purpose],

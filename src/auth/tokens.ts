@@ -3,7 +3,7 @@ import jwt from "@fastify/jwt";
 import type { FastifyInstance } from "fastify";
 import { newId } from "../db/ids.ts";
 import { isUuid } from "../http/validation.ts";
-import { type Role, roles } from "../users/queries.ts";
+import { type Role, roles } from "../users/schemas.ts";
 
 export interface AuthenticatedUser {
   id: string;

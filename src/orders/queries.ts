@@ -87,6 +87,9 @@ export async function hasOpenOrders(sql: Db, customerId: string): Promise<boolea
   return count > 0;
 }
 
+/** A part of a query on `users u`. */
+export const selectOrdersOfUser = (sql: Db) => sql`select from orders where customer_id = u.id`;
+
 /** Returns the unfinished orders, oldest first. */
 export const listOpenOrders = (sql: Db) => sql<Order[]>`
   select ${orderColumns(sql)}

@@ -123,6 +123,9 @@ export async function hasOpenPayments(sql: Db, customerId: string): Promise<bool
   return count > 0;
 }
 
+/** A part of a query on `users u`. */
+export const selectPaymentsOfUser = (sql: Db) => sql`select from payments where customer_id = u.id`;
+
 /** Returns payments, newest first: one row more than the page holds. */
 export const listPayments = (
   sql: Db,

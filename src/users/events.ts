@@ -1,6 +1,6 @@
 import type { Db } from "../db/pool.ts";
 import { insertEvent } from "../events/queries.ts";
-import type { Role } from "./queries.ts";
+import type { Role } from "./schemas.ts";
 
 /** Tells others of a user; of the person nothing, for an event outlives the person's erasure. */
 export const insertUserEvent = (

@@ -1,4 +1,4 @@
-import { violatedConstraint, type Pool } from "../db/pool.ts";
+import { type Pool, violatedConstraint } from "../db/pool.ts";
 import { insertUserEvent } from "./events.ts";
 import { findAccountByIdentity, insertIdentity, type VerifiedIdentity } from "./identity-queries.ts";
 import { type Account, insertUser } from "./queries.ts";

@@ -1,10 +1,8 @@
+import type { Fragment } from "postgres";
 import { newId } from "../db/ids.ts";
 import type { Db } from "../db/pool.ts";
 import type { PageRequest } from "../http/pagination.ts";
-import type { User, UserPatch } from "./schemas.ts";
-
-export const roles = ["customer", "barista", "manager"] as const;
-export type Role = (typeof roles)[number];
+import type { Role, User, UserPatch } from "./schemas.ts";
 
 export interface Account {
   id: string;
@@ -25,6 +23,12 @@ export async function findAccountByEmail(sql: Db, email: string): Promise<Accoun
     from users
     where email = ${email} and deleted_at is null`;
   return account;
+}
+
+/** Returns the user who is about to change to `email`. */
+export async function findUserIdByPendingEmail(sql: Db, email: string): Promise<string | undefined> {
+  const [user] = await sql<{ id: string }[]>`select id from users where pending_email = ${email}`;
+  return user?.id;
 }
 
 /** The role that a user has now; undefined for one who left or never was. */
@@ -108,16 +112,33 @@ export async function upsertManager(tx: Db, email: string) {
   return user!;
 }
 
-/**
- * Takes these rows, those of users who left included, until the transaction ends; in one order, so that no two wait
- * for each other.
- */
-export const lockUsers = (tx: Db, ids: string[]) => tx<{ id: string; role: Role; deleted: boolean }[]>`
-  select id, role, deleted_at is not null as deleted
+export interface LockedUser {
+  id: string;
+  email: string | null;
+  pending_email: string | null;
+  role: Role;
+  deleted: boolean;
+}
+
+/** Locks these rows, those of deleted users included. Locks them in one order, so that no two requests deadlock. */
+export const lockUsers = (tx: Db, ids: string[]) => tx<LockedUser[]>`
+  select id, email, pending_email, role, deleted_at is not null as deleted
   from users
   where id = any(${ids}::uuid[])
   order by id
   for update`;
+
+/**
+ * Locks an account against changes until the transaction ends. Returns whether it is still there with the password that
+ * was read before.
+ */
+export async function lockUnchangedAccount(tx: Db, { id, password_hash }: Account): Promise<boolean> {
+  const { count } = await tx`
+    select from users
+    where id = ${id} and deleted_at is null and password_hash is not distinct from ${password_hash}
+    for share`;
+  return count > 0;
+}
 
 /** Changes what is given; the email is not among it. Breaks `users_phone_number_is_taken_once`. */
 export async function updateUser(
@@ -180,31 +201,29 @@ export async function resetPassword(
   return user;
 }
 
-/** Erases the person; the row stays, for the orders and the money that refer to it. */
+/** Erases the personal data and the identities. The row stays, since orders and payments refer to it. */
 export async function eraseUser(tx: Db, id: string) {
   await tx`
-    with person as (
+    with erased as (
       update users set
         email = null, pending_email = null, password_hash = null, first_name = null, last_name = null,
         phone_number = null, updated_at = now(), deleted_at = now()
       where id = ${id}
-    ),
-    their_identities as (delete from identities where user_id = ${id}),
-    their_sessions as (delete from sessions where user_id = ${id})
-    delete from codes
-    where user_id = ${id}
-      or email in (select unnest(array[email, pending_email]) from users where id = ${id})`;
+    )
+    delete from identities where user_id = ${id}`;
 }
 
+/** A query for the rows of another table that refer to a user. The outer query's table is `users u`. */
+export type SelectReferences = (sql: Db) => Fragment;
+
 /**
- * Who signed up two days ago and never proved the address: it is free again. Not those for whom a manager has ordered:
- * orders and money refer to them, and one such row would keep all the others.
+ * Deletes users who did not verify their email within two days. Keeps those with references, since one of them would
+ * fail the whole statement.
  */
-export const deleteUnverifiedUsers = (sql: Db) => sql`
+export const deleteUnverifiedUsers = (sql: Db, references: SelectReferences[]) => sql`
   delete from users u
   where verified_at is null and deleted_at is null and created_at < now() - interval '2 days'
-    and not exists (select from orders where customer_id = u.id)
-    and not exists (select from payments where customer_id = u.id)`;
+    ${references.map((select) => sql`and not exists (${select(sql)})`)}`;
 
 /** New addresses that nobody proved within two days are free again too. */
 export const expirePendingEmails = (sql: Db) => sql`

@@ -1,9 +1,10 @@
 import { Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
 import { Email, Id, Nullable, PersonName, PhoneNumber, StringEnum, Time } from "../http/schemas.ts";
-import { roles } from "./queries.ts";
 
+export const roles = ["customer", "barista", "manager"] as const;
 export const Role = StringEnum(roles, { title: "Role" });
+export type Role = Static<typeof Role>;
 
 export const User = Type.Object(
   {

@@ -2,16 +2,10 @@
 // own: so there is always one left.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import type { FastifyRequest } from "fastify";
-import { requestCode } from "../auth/code-queries.ts";
-import { requireManager, requireSelfOrManager, resolveUserId } from "../auth/guards.ts";
-import { requireMail } from "../auth/mail.ts";
-import { deleteCart } from "../carts/queries.ts";
 import type { Db } from "../db/pool.ts";
 import { ApiError, notFound } from "../http/errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
 import { text, toEmail, UserId } from "../http/schemas.ts";
-import { hasOpenOrders } from "../orders/queries.ts";
-import { hasOpenPayments } from "../payments/queries.ts";
 import {
   eraseUser,
   findAccountByEmail,
@@ -20,14 +14,28 @@ import {
   lockUsers,
   setPendingEmail,
   updateUser,
-} from "./queries.ts";
-import { IdentityProvider, Role, User, UserPatch, UserReplacement } from "./schemas.ts";
-import { mapUniqueViolation } from "./unique-violations.ts";
+} from "../users/queries.ts";
+import { IdentityProvider, Role, User, UserPatch, UserReplacement } from "../users/schemas.ts";
+import { mapUniqueViolation } from "../users/unique-violations.ts";
+import { deleteCodesOf, requestCode } from "./code-queries.ts";
+import { requireManager, requireSelfOrManager, resolveUserId } from "./guards.ts";
+import { requireMail } from "./mail.ts";
+import { deleteSessions } from "./queries.ts";
 
 const tags = ["users"];
 const params = Type.Object({ user_id: UserId });
 
-export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
+/** Functions of features above this one, for the deletion of a user. */
+interface Options {
+  hasOpenOrders: (tx: Db, userId: string) => Promise<boolean>;
+  hasOpenPayments: (tx: Db, userId: string) => Promise<boolean>;
+  deleteCart: (tx: Db, userId: string) => Promise<unknown>;
+}
+
+export const userRoutes: FastifyPluginAsyncTypebox<Options> = async (
+  app,
+  { hasOpenOrders, hasOpenPayments, deleteCart },
+) => {
   app.get(
     "/users",
     {
@@ -138,8 +146,10 @@ export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
           throw new ApiError("cannot_delete_manager", "Take the role of manager away first");
         if ((await hasOpenOrders(tx, id)) || (await hasOpenPayments(tx, id)))
           throw new ApiError("open_orders", "An order of this user is not finished");
-        await eraseUser(tx, id);
+        await deleteSessions(tx, id);
+        await deleteCodesOf(tx, user);
         await deleteCart(tx, id);
+        await eraseUser(tx, id);
       });
       return reply.code(204).send(null);
     },

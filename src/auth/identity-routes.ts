@@ -1,8 +1,5 @@
 // The other ways in which a user signs in. One is linked by the account's session and the provider's proof together.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
-import { requireManager, requireSelfOrManager } from "../auth/guards.ts";
-import { TelegramLogin } from "../auth/schemas.ts";
-import { requireTelegram, verifyTelegramLogin } from "../auth/telegram.ts";
 import { ApiError, invalidField, notFound } from "../http/errors.ts";
 import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
 import { Id, text, UserId } from "../http/schemas.ts";
@@ -12,10 +9,13 @@ import {
   findIdentity,
   insertIdentity,
   listIdentities,
-} from "./identity-queries.ts";
-import { lockUsers } from "./queries.ts";
-import { Identity, IdentityCheck, IdentityProvider } from "./schemas.ts";
-import { mapUniqueViolation } from "./unique-violations.ts";
+} from "../users/identity-queries.ts";
+import { lockUsers } from "../users/queries.ts";
+import { Identity, IdentityCheck, IdentityProvider } from "../users/schemas.ts";
+import { mapUniqueViolation } from "../users/unique-violations.ts";
+import { requireManager, requireSelfOrManager } from "./guards.ts";
+import { TelegramLogin } from "./schemas.ts";
+import { requireTelegram, verifyTelegramLogin } from "./telegram.ts";
 
 const tags = ["users"];
 const params = Type.Object({ user_id: UserId });

@@ -1,7 +1,7 @@
 // The other ways in which a user signs in. One is linked by the account's session and the provider's proof together.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { ApiError, invalidField, notFound } from "../http/errors.ts";
-import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Page, pageQuery, paginate } from "../http/pagination.ts";
 import { Id, text, UserId } from "../http/schemas.ts";
 import {
   canSignIn,
@@ -69,7 +69,6 @@ export const identityRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/users/:user_id/identities",
     {
       onRequest: requireSelfOrManager,
-      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listIdentities",
         tags,
@@ -79,10 +78,8 @@ export const identityRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: Page(Identity) },
       },
     },
-    async (request) => {
-      const page = readPage(request.query);
-      return toPage(await listIdentities(app.sql, request.params.user_id, page), page);
-    },
+    async (request) =>
+      paginate(request.query, (page) => listIdentities(app.sql, request.params.user_id, page)),
   );
 
   app.post(

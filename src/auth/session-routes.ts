@@ -1,7 +1,7 @@
 // The devices on which a user is signed in.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { notFound } from "../http/errors.ts";
-import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Page, pageQuery, paginate } from "../http/pagination.ts";
 import { Id, UserId } from "../http/schemas.ts";
 import { requireSelfOrManager } from "./guards.ts";
 import { endSession, listSessions } from "./queries.ts";
@@ -15,7 +15,6 @@ export const sessionRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/users/:user_id/sessions",
     {
       onRequest: requireSelfOrManager,
-      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listSessions",
         tags,
@@ -25,10 +24,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: Page(Session) },
       },
     },
-    async (request) => {
-      const page = readPage(request.query);
-      return toPage(await listSessions(app.sql, request.params.user_id, page), page);
-    },
+    async (request) => paginate(request.query, (page) => listSessions(app.sql, request.params.user_id, page)),
   );
 
   app.delete(

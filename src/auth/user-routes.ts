@@ -4,7 +4,7 @@ import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typ
 import type { FastifyRequest } from "fastify";
 import type { Db } from "../db/pool.ts";
 import { ApiError, notFound } from "../http/errors.ts";
-import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Page, pageQuery, paginate } from "../http/pagination.ts";
 import { text, toEmail, UserId } from "../http/schemas.ts";
 import {
   eraseUser,
@@ -40,7 +40,6 @@ export const userRoutes: FastifyPluginAsyncTypebox<Options> = async (
     "/users",
     {
       onRequest: requireManager,
-      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listUsers",
         tags,
@@ -57,12 +56,9 @@ export const userRoutes: FastifyPluginAsyncTypebox<Options> = async (
       },
     },
     async (request) => {
-      const page = readPage(request.query);
       const { email } = request.query;
-      return toPage(
-        await listUsers(app.sql, { ...request.query, email: email && toEmail(email) }, page),
-        page,
-      );
+      const filters = { ...request.query, email: email && toEmail(email) };
+      return paginate(request.query, (page) => listUsers(app.sql, filters, page));
     },
   );
 

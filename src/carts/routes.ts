@@ -2,7 +2,7 @@
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireSelfOrManager } from "../auth/guards.ts";
 import { ApiError, notFound } from "../http/errors.ts";
-import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Page, pageQuery, paginate } from "../http/pagination.ts";
 import { Id, UserId } from "../http/schemas.ts";
 import { findOrderOfCustomer } from "../orders/queries.ts";
 import { OrderLineInput } from "../orders/schemas.ts";
@@ -77,7 +77,6 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/users/:user_id/cart/items",
     {
       onRequest: requireSelfOrManager,
-      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listCartItems",
         tags,
@@ -87,13 +86,12 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: Page(CartItem) },
       },
     },
-    async (request) => {
-      const page = readPage(request.query);
-      const { items } = await readCart(app.sql, request.params.user_id);
-      // At most 50 lines: priced together, then paged.
-      const after = items.reverse().filter(({ id }) => !page.after || id < page.after);
-      return toPage(after.slice(0, page.limit + 1), page);
-    },
+    async (request) =>
+      paginate(request.query, async ({ after }) => {
+        // At most 50 lines: priced together, then paged.
+        const { items } = await readCart(app.sql, request.params.user_id);
+        return items.reverse().filter(({ id }) => !after || id < after);
+      }),
   );
 
   app.post(

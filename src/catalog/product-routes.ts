@@ -2,7 +2,7 @@
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager, requireStaff } from "../auth/guards.ts";
 import { invalidField, notFound } from "../http/errors.ts";
-import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Page, pageQuery, paginate } from "../http/pagination.ts";
 import { Id, text } from "../http/schemas.ts";
 import { forgetAfterWrites, type Menu } from "./menu-cache.ts";
 import {
@@ -30,7 +30,6 @@ export const productRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (a
     "/admin/products",
     {
       onRequest: requireManager,
-      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listProducts",
         tags,
@@ -45,9 +44,8 @@ export const productRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (a
       },
     },
     async (request) => {
-      const page = readPage(request.query);
       const { archived = false, category_id, q } = request.query;
-      return toPage(await listProducts(app.sql, { archived, category_id, q }, page), page);
+      return paginate(request.query, (page) => listProducts(app.sql, { archived, category_id, q }, page));
     },
   );
 

@@ -3,7 +3,7 @@ import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typ
 import { Counter } from "prom-client";
 import { negotiate, type Representations } from "../http/cached-response.ts";
 import { notFound } from "../http/errors.ts";
-import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Page, pageQuery, paginate } from "../http/pagination.ts";
 import { Id } from "../http/schemas.ts";
 import {
   findCategory,
@@ -51,7 +51,6 @@ export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = asyn
   app.get(
     "/categories",
     {
-      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listCategories",
         tags,
@@ -60,10 +59,7 @@ export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = asyn
         response: { 200: Page(Category) },
       },
     },
-    async (request) => {
-      const page = readPage(request.query);
-      return toPage(await listCategories(app.sql, page), page);
-    },
+    async (request) => paginate(request.query, (page) => listCategories(app.sql, page)),
   );
 
   app.get(
@@ -88,7 +84,7 @@ export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = asyn
   app.get(
     "/categories/:category_id/products",
     {
-      config: { errorCodes: ["not_found", "invalid_cursor"] },
+      config: { errorCodes: ["not_found"] },
       schema: {
         operationId: "listProductsInCategory",
         tags,
@@ -100,9 +96,10 @@ export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = asyn
     },
     async (request) => {
       const { category_id } = request.params;
-      const page = readPage(request.query);
-      if (!(await findCategory(app.sql, category_id))) throw notFound("Category");
-      return toPage(await listProductsInCategory(app.sql, category_id, page), page);
+      return paginate(request.query, async (page) => {
+        if (!(await findCategory(app.sql, category_id))) throw notFound("Category");
+        return listProductsInCategory(app.sql, category_id, page);
+      });
     },
   );
 

@@ -27,30 +27,35 @@ export const Page = <T extends TSchema>(item: T) =>
 
 export interface PageRequest {
   limit: number;
-  /** Rows come after the one of this id, in the order of the list. */
+  /** The id of the row before the page, null for the first page. */
   after: string | null;
 }
 
-/** Takes a list's query; throws `invalid_cursor` for one that this service did not make. */
-export function readPage(query: { limit?: number; cursor?: string }): PageRequest {
-  const { limit = 20, cursor } = query;
-  if (cursor === undefined) return { limit, after: null };
-  const after = Buffer.from(cursor, "base64url").toString();
-  // Decoding skips what is no base64url: only what this service would have written is a cursor.
-  if (!isUuid(after) || toCursor(after) !== cursor)
-    throw new ApiError("invalid_cursor", "The cursor is not one that a list gave");
-  return { limit, after };
-}
-
-const toCursor = (id: string) => Buffer.from(id).toString("base64url");
-
 /**
- * Takes up to `limit + 1` rows in the order of the list and gives a page. The cursor is the last row's id: most lists
- * are in the order of the id alone, for UUIDv7 sorts by time; the others look up by it where they were.
+ * Returns the page that a query asks for. `list` returns the rows after `page.after`, at least `limit + 1` if there are
+ * as many. Throws `invalid_cursor`.
  */
-export function toPage<Row extends { id: string }>(rows: Row[], { limit }: PageRequest) {
+export async function paginate<Row extends { id: string }>(
+  query: { limit?: number; cursor?: string },
+  list: (page: PageRequest) => Promise<Row[]>,
+) {
+  const { limit = 20, cursor } = query;
+  const after = cursor === undefined ? null : decodeCursor(cursor);
+  const rows = await list({ limit, after });
   const items = rows.slice(0, limit);
   const last = items.at(-1);
   const more = rows.length > limit && last;
-  return { items, next_cursor: more ? toCursor(last.id) : null };
+  return { items, next_cursor: more ? encodeCursor(last.id) : null };
+}
+
+// A cursor is the id of the last row. Most lists are ordered by id, because UUIDv7 sorts by time. The other lists look
+// up their position by the id.
+const encodeCursor = (id: string) => Buffer.from(id).toString("base64url");
+
+function decodeCursor(cursor: string): string {
+  const id = Buffer.from(cursor, "base64url").toString();
+  // The decoder skips invalid characters, so the cursor is compared with the encoded id.
+  if (!isUuid(id) || encodeCursor(id) !== cursor)
+    throw new ApiError("invalid_cursor", "The cursor does not come from this list");
+  return id;
 }

@@ -2,7 +2,7 @@
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
 import { notFound } from "../http/errors.ts";
-import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Page, pageQuery, paginate } from "../http/pagination.ts";
 import { Id } from "../http/schemas.ts";
 import { findNotification, listNotifications, requeueNotification } from "./queries.ts";
 import { Notification, NotificationStatus } from "./schemas.ts";
@@ -12,7 +12,6 @@ export const notificationRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/admin/notifications",
     {
       onRequest: requireManager,
-      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listNotifications",
         tags: ["notifications"],
@@ -25,10 +24,7 @@ export const notificationRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: Page(Notification) },
       },
     },
-    async (request) => {
-      const page = readPage(request.query);
-      return toPage(await listNotifications(app.sql, request.query, page), page);
-    },
+    async (request) => paginate(request.query, (page) => listNotifications(app.sql, request.query, page)),
   );
 
   app.post(

@@ -82,6 +82,7 @@ function listErrorCodes(route: Pick<RouteOptions, "onRequest" | "schema" | "conf
   return new Set<Code>([
     ...(guardOf(route)?.errorCodes ?? []),
     ...(body || params || querystring || headers ? (["validation_failed"] as const) : []),
+    ...(querystring && "cursor" in (querystring as TSchema).properties ? (["invalid_cursor"] as const) : []),
     ...(body ? (["body_too_large", "unsupported_media_type"] as const) : []),
     ...(route.config?.errorCodes ?? []),
     ...(["rate_limited", "internal_error", "unavailable"] as const),

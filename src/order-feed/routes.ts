@@ -6,7 +6,7 @@ import { isStaff, requireManager, requireStaff, requireUser } from "../auth/guar
 import { listEvents } from "../events/queries.ts";
 import { Event } from "../events/schemas.ts";
 import { notFound } from "../http/errors.ts";
-import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Page, pageQuery, paginate } from "../http/pagination.ts";
 import { Id } from "../http/schemas.ts";
 import { findOrder, listOpenOrders } from "../orders/queries.ts";
 import { Order } from "../orders/schemas.ts";
@@ -104,7 +104,6 @@ export const orderFeedRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/admin/events",
     {
       onRequest: requireManager,
-      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listEvents",
         tags: ["events"],
@@ -117,10 +116,7 @@ export const orderFeedRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: Page(Event) },
       },
     },
-    async (request) => {
-      const page = readPage(request.query);
-      return toPage(await listEvents(app.sql, request.query.subject_id, page), page);
-    },
+    async (request) => paginate(request.query, (page) => listEvents(app.sql, request.query.subject_id, page)),
   );
 
   async function stream(

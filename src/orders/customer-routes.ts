@@ -2,7 +2,7 @@
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireSelfOrManager } from "../auth/guards.ts";
 import { notFound } from "../http/errors.ts";
-import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Page, pageQuery, paginate } from "../http/pagination.ts";
 import { Id, UserId } from "../http/schemas.ts";
 import { findOrderOfCustomer, hideOrders, listHistory } from "./queries.ts";
 import { Order } from "./schemas.ts";
@@ -15,7 +15,6 @@ export const customerOrderRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/users/:user_id/orders",
     {
       onRequest: requireSelfOrManager,
-      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listOrdersOfUser",
         tags,
@@ -25,10 +24,7 @@ export const customerOrderRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: Page(Order) },
       },
     },
-    async (request) => {
-      const page = readPage(request.query);
-      return toPage(await listHistory(app.sql, request.params.user_id, page), page);
-    },
+    async (request) => paginate(request.query, (page) => listHistory(app.sql, request.params.user_id, page)),
   );
 
   app.get(

@@ -3,7 +3,7 @@ import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typ
 import { isStaff, requireStaff, requireUser } from "../auth/guards.ts";
 import { insertEvent } from "../events/queries.ts";
 import { ApiError, notFound } from "../http/errors.ts";
-import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Page, pageQuery, paginate } from "../http/pagination.ts";
 import { Id } from "../http/schemas.ts";
 import { queueNotification } from "../notifications/queries.ts";
 import { findOrder, listOrders, lockOrder, setOrderStatus } from "./queries.ts";
@@ -77,7 +77,6 @@ export const orderRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/admin/orders",
     {
       onRequest: requireStaff,
-      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listOrders",
         tags,
@@ -92,9 +91,6 @@ export const orderRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: Page(Order) },
       },
     },
-    async (request) => {
-      const page = readPage(request.query);
-      return toPage(await listOrders(app.sql, request.query, page), page);
-    },
+    async (request) => paginate(request.query, (page) => listOrders(app.sql, request.query, page)),
   );
 };

@@ -1,7 +1,7 @@
 // The ledger of charges. Managers only.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
-import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Page, pageQuery, paginate } from "../http/pagination.ts";
 import { Id } from "../http/schemas.ts";
 import { listPayments } from "./queries.ts";
 import { Payment, PaymentStatus } from "./schemas.ts";
@@ -11,7 +11,6 @@ export const paymentRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/admin/payments",
     {
       onRequest: requireManager,
-      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listPayments",
         tags: ["payments"],
@@ -24,9 +23,6 @@ export const paymentRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: Page(Payment) },
       },
     },
-    async (request) => {
-      const page = readPage(request.query);
-      return toPage(await listPayments(app.sql, request.query, page), page);
-    },
+    async (request) => paginate(request.query, (page) => listPayments(app.sql, request.query, page)),
   );
 };

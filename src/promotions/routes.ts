@@ -4,7 +4,7 @@ import { requireManager } from "../auth/guards.ts";
 import { newId } from "../db/ids.ts";
 import { violatedConstraint } from "../db/pool.ts";
 import { invalidField, notFound } from "../http/errors.ts";
-import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Page, pageQuery, paginate } from "../http/pagination.ts";
 import { Id } from "../http/schemas.ts";
 import {
   archivePromotion,
@@ -23,7 +23,6 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     "/promotions",
     {
-      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listCurrentPromotions",
         tags,
@@ -32,17 +31,13 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: Page(Promotion) },
       },
     },
-    async (request) => {
-      const page = readPage(request.query);
-      return toPage(await listCurrentPromotions(app.sql, page), page);
-    },
+    async (request) => paginate(request.query, (page) => listCurrentPromotions(app.sql, page)),
   );
 
   app.get(
     "/admin/promotions",
     {
       onRequest: requireManager,
-      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listPromotions",
         tags,
@@ -51,10 +46,7 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: Page(Promotion) },
       },
     },
-    async (request) => {
-      const page = readPage(request.query);
-      return toPage(await listPromotions(app.sql, page), page);
-    },
+    async (request) => paginate(request.query, (page) => listPromotions(app.sql, page)),
   );
 
   app.post(

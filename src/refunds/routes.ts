@@ -2,7 +2,7 @@
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { currentRole, requireManager, requireSelfOrManager, requireUser } from "../auth/guards.ts";
 import { ApiError, invalidField, notFound } from "../http/errors.ts";
-import { Page, pageQuery, readPage, toPage } from "../http/pagination.ts";
+import { Page, pageQuery, paginate } from "../http/pagination.ts";
 import { Id, UserId } from "../http/schemas.ts";
 import { findOrder, hideOrders, lockOrder } from "../orders/queries.ts";
 import { Order } from "../orders/schemas.ts";
@@ -89,7 +89,6 @@ export const refundRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/admin/refunds",
     {
       onRequest: requireManager,
-      config: { errorCodes: ["invalid_cursor"] },
       schema: {
         operationId: "listRefunds",
         tags: ["payments"],
@@ -99,10 +98,7 @@ export const refundRoutes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: Page(Refund) },
       },
     },
-    async (request) => {
-      const page = readPage(request.query);
-      return toPage(await listRefunds(app.sql, request.query, page), page);
-    },
+    async (request) => paginate(request.query, (page) => listRefunds(app.sql, request.query, page)),
   );
 
   app.post(
@@ -134,7 +130,7 @@ export const refundRoutes: FastifyPluginAsyncTypebox = async (app) => {
     "/admin/orders/:order_id/refunds",
     {
       onRequest: requireManager,
-      config: { errorCodes: ["not_found", "invalid_cursor"] },
+      config: { errorCodes: ["not_found"] },
       schema: {
         operationId: "listRefundsOfOrder",
         tags: ["payments"],
@@ -145,11 +141,12 @@ export const refundRoutes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request) => {
-      const page = readPage(request.query);
       const { order_id } = request.params;
-      const refunds = await listRefunds(app.sql, { order_id }, page);
-      if (refunds.length === 0 && !(await findOrder(app.sql, order_id))) throw notFound("Order");
-      return toPage(refunds, page);
+      return paginate(request.query, async (page) => {
+        const refunds = await listRefunds(app.sql, { order_id }, page);
+        if (refunds.length === 0 && !(await findOrder(app.sql, order_id))) throw notFound("Order");
+        return refunds;
+      });
     },
   );
 

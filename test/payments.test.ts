@@ -85,20 +85,20 @@ describe("a charge", () => {
     await expectOnlyPayment("failed");
   });
 
-  test("no answer within the budget: payment_unconfirmed, tried once", async () => {
+  test("no response within the budget: payment_unconfirmed, tried once", async () => {
     shop.provider.answer = () => "silence";
     const problem = expectProblem(await order(), 402, "payment_unconfirmed");
     expect(problem.detail).toMatch(/^Payment failed/);
-    expect(problem.provider).toEqual({ status: null, message: "The payment provider did not answer" });
+    expect(problem.provider).toEqual({ status: null, message: "The payment provider did not respond" });
     expect(shop.provider.calls).toHaveLength(1);
-    await expectOnlyPayment("unknown", { error: "no answer within the budget" });
+    await expectOnlyPayment("unknown", { error: "no response within the budget" });
   });
 
   test("a 2xx that is too long to be read: payment_unconfirmed, for it may say no at its end", async () => {
     shop.provider.answer = () => ({ status: 200, raw: `{"a":"${"x".repeat(2 ** 21)}","success":false}` });
     expectProblem(await order(), 402, "payment_unconfirmed");
     expect(shop.provider.calls).toHaveLength(1);
-    await expectOnlyPayment("unknown", { error: "the answer was too long to be read" });
+    await expectOnlyPayment("unknown", { error: "the response was too long" });
   });
 
   test("a connection cut after the request: payment_unconfirmed, tried once", async () => {

@@ -3,7 +3,7 @@ import type { Db } from "../db/pool.ts";
 import type { PageRequest } from "../http/pagination.ts";
 import type { Backlog } from "../observability/doctor.ts";
 import type { Status } from "../orders/status.ts";
-import type { ProviderResponse } from "../payments/queries.ts";
+import type { StoredResponse } from "../provider-client/post-json.ts";
 import type { Notification, NotificationStatus } from "./schemas.ts";
 
 /** Tries before a notification is left to a human: with the queue's growing pauses, about a day. */
@@ -52,7 +52,7 @@ export async function recordAttempt(
   sql: Db,
   id: string,
   status: Exclude<NotificationStatus, "pending">,
-  response: ProviderResponse,
+  response: StoredResponse,
 ) {
   await sql`
     update notifications set

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { Pool } from "../db/pool.ts";
 import { notifications } from "../observability/metrics.ts";
-import { isSuccess, openEndpoint, postJson } from "../provider-client/post-json.ts";
+import { isSuccess, openEndpoint, postJson, toStoredResponse } from "../provider-client/post-json.ts";
 import { findUnsentNotification, recordAttempt } from "./queries.ts";
 
 /** A notifier posts to the notification provider; an order never waits for it and never changes by it. */
@@ -15,10 +15,10 @@ export function openNotifier(sql: Pool, url: string, timeoutMs: number, log: Log
       if (!notification) return;
       const { order_id, order_status } = notification;
       const headers = { "x-order-id": order_id, "idempotency-key": notificationId };
-      const delivery = await postJson(endpoint, { status: order_status }, headers, timeoutMs);
+      const outcome = await postJson(endpoint, { status: order_status }, headers, timeoutMs);
 
-      const response = delivery.result === "answered" ? delivery.answer : { error: delivery.error };
-      const sent = delivery.result === "answered" && isSuccess(delivery.answer);
+      const response = toStoredResponse(outcome);
+      const sent = outcome.result === "response" && isSuccess(outcome.response);
       log.info({ notification_id: notificationId, order_id, order_status, sent, response }, "notification");
       notifications.inc({ outcome: sent ? "sent" : "failed" });
       await recordAttempt(sql, notificationId, sent ? "sent" : "failed", response);

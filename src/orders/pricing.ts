@@ -1,12 +1,12 @@
-// What a line costs, and why it can't be had. Pure: a placement and a cart ask the same question of the same products.
+// Prices of lines, and why a line can't be ordered. Shared by placing and by carts.
 import type { Product } from "../catalog/schemas.ts";
 import { ApiError, invalidField } from "../http/errors.ts";
 import type { OrderItem, OrderLineInput } from "./schemas.ts";
 
-/** A line as a receipt will show it, without the id that it gets when it is placed. */
+/** An item of an order, before it has an id. */
 export type PricedLine = Omit<OrderItem, "id">;
 
-/** Why a line can't be had: the product or variation is gone, its options are not a choice, or not now. */
+/** Why a line can't be ordered. `archived` covers unknown products, variations and options too. */
 export type LineProblem = {
   code: "archived" | "invalid_options" | "sold_out";
   /** A JSON pointer into the line. */
@@ -16,14 +16,14 @@ export type LineProblem = {
 
 const maxTotalCents = 2_147_483_647;
 
-/** Takes a line and its product, if there is one; gives its price, or every reason why there is none. */
+/** Returns the priced line, or all its problems. */
 export function priceLine(line: OrderLineInput, product: Product | undefined): PricedLine | LineProblem[] {
   if (!product || product.archived_at)
     return [
       {
         code: "archived",
         path: "/product_id",
-        message: product ? `${product.name} is no longer on the menu` : "There is no such product",
+        message: product ? `${product.name} is no longer on the menu` : "This product does not exist",
       },
     ];
   const problems: LineProblem[] = [];
@@ -37,8 +37,7 @@ export function priceLine(line: OrderLineInput, product: Product | undefined): P
 
   const variation = product.variations.find(({ id }) => id === line.variation_id?.toLowerCase());
   if (line.variation_id === undefined) {
-    if (product.variations.length > 0)
-      invalid("/variation_id", `${product.name} comes in variations: choose one`);
+    if (product.variations.length > 0) invalid("/variation_id", `${product.name} has variations: select one`);
   } else if (!variation) archived("/variation_id", `${product.name} has no such variation`);
   else if (!variation.available) soldOut("/variation_id", `${product.name}, ${variation.name},`);
 
@@ -50,18 +49,18 @@ export function priceLine(line: OrderLineInput, product: Product | undefined): P
     const option = known.get(id);
     const path = `/option_ids/${index}`;
     if (!option) invalid(path, `${product.name} has no such option`);
-    else if (chosen.indexOf(id) !== index) invalid(path, `${option.name} is chosen twice`);
+    else if (chosen.indexOf(id) !== index) invalid(path, `${option.name} is selected twice`);
     else if (!option.available) soldOut(path, option.name);
     return option ? [option] : [];
   });
   for (const { name, min_select: min, max_select: max, options: offered } of product.option_groups) {
     const count = offered.filter(({ id }) => chosen.includes(id)).length;
-    if (count < min || count > max) invalid("/option_ids", `${name}: choose ${min} to ${max}, not ${count}`);
+    if (count < min || count > max) invalid("/option_ids", `${name}: select ${min} to ${max}, not ${count}`);
   }
 
   const changes = [variation, ...options].reduce((sum, part) => sum + (part?.price_change_cents ?? 0), 0);
   const unitPrice = product.base_price_cents + changes;
-  if (unitPrice < 0) invalid("/product_id", `${product.name} would cost less than nothing`);
+  if (unitPrice < 0) invalid("/product_id", `${product.name} would have a negative price`);
 
   if (problems.length > 0) return problems;
   return {
@@ -78,9 +77,8 @@ export function priceLine(line: OrderLineInput, product: Product | undefined): P
 }
 
 /**
- * Takes the lines of a placement and the products they name; gives the priced lines and their sum in cents. Throws
- * `invalid_item` or `sold_out` with every bad line, `total_mismatch` if `expected` is given and differs, and
- * `validation_failed` for a total that no payment could carry.
+ * Returns the priced lines of an order and their sum in cents. Throws `invalid_item` or `sold_out` with every bad line,
+ * `total_mismatch` if `expected` differs, and `validation_failed` if the sum exceeds what a payment can hold.
  */
 export function priceOrder(lines: OrderLineInput[], products: Product[], expected: number | undefined) {
   const byId = new Map(products.map((product) => [product.id, product]));
@@ -95,7 +93,7 @@ export function priceOrder(lines: OrderLineInput[], products: Product[], expecte
 
   const total = priced.reduce((sum, line) => sum + line.total_cents, 0);
   if (total > maxTotalCents)
-    throw invalidField("/items", `cost ${total} cents together, more than can be paid`);
+    throw invalidField("/items", `cost ${total} cents, more than a payment can hold`);
   if (expected !== undefined && expected !== total)
     throw new ApiError("total_mismatch", `Total mismatch: the order costs ${total} cents, not ${expected}`, {
       members: { expected_total_cents: total },
@@ -103,7 +101,7 @@ export function priceOrder(lines: OrderLineInput[], products: Product[], expecte
   return { lines: priced, total };
 }
 
-/** `sold_out` if lines can't be had for that alone, else `invalid_item`, which names all that is wrong but that. */
+/** Returns `invalid_item` with all problems except sold-out ones, or `sold_out` if there are no others. */
 export function lineProblemsError(problems: LineProblem[]): ApiError {
   const invalid = problems.filter(({ code }) => code !== "sold_out");
   const errors = (invalid.length > 0 ? invalid : problems).map(({ path, message }) => ({ path, message }));

@@ -55,7 +55,7 @@ export const Fulfillment = Type.Object(
   {
     title: "Fulfillment",
     additionalProperties: false,
-    description: "Default pickup; delivery needs an address",
+    description: "Default pickup; a delivery needs an address",
   },
 );
 export type Fulfillment = Static<typeof Fulfillment>;
@@ -93,7 +93,7 @@ export type OrderItem = Static<typeof OrderItem>;
 export const Order = Type.Object(
   {
     id: Id,
-    number: Type.Integer({ minimum: 1, maximum: 999, description: "Called across the counter" }),
+    number: Type.Integer({ minimum: 1, maximum: 999, description: "The short number that staff call out" }),
     customer_id: Id,
     status: OrderStatus,
     payment_status: StringEnum(paymentStatuses, { title: "OrderPaymentStatus" }),
@@ -107,7 +107,7 @@ export const Order = Type.Object(
   },
   {
     title: "Order",
-    description: "Names and prices are as they were when it was placed",
+    description: "Names and prices are those at the time of the order",
     examples: [
       {
         id: "0197f3d0-1b2c-7d3e-8f4a-5b6c7d8e9f01",
@@ -142,23 +142,21 @@ export const Order = Type.Object(
 export type Order = Static<typeof Order>;
 
 const SalesFigures = {
-  orders: Type.Integer({ description: "Those that were not canceled" }),
+  orders: Type.Integer({ description: "Orders that were not canceled" }),
   canceled: Type.Integer(),
   revenue_cents: Type.Integer({
     format: "int64",
-    description: "The totals of those that were not canceled, before partial refunds",
+    description: "Totals of the orders that were not canceled, before partial refunds",
   }),
 };
 
-const Seconds = Nullable(
-  Type.Number({ format: "double", description: "Null when no order has left this status" }),
-);
+const Seconds = Nullable(Type.Number({ format: "double", description: "Null if no order left this status" }));
 
 const SecondsInStatus = Type.Object(
   { waiting: Seconds, preparation: Seconds, ready: Seconds },
   {
     title: "SecondsInStatus",
-    description: "How long orders stayed in each status, of those moved on in this span",
+    description: "Average time in each status of the orders that left it in this span",
   },
 );
 
@@ -171,10 +169,10 @@ export const Sales = Type.Object(
     ...SalesFigures,
     refunded_cents: Type.Integer({
       format: "int64",
-      description: "Given back, or on the way back, for what revenue_cents counts",
+      description: "Refunded or pending refunds of the orders in revenue_cents",
     }),
     average_seconds: SecondsInStatus,
-    hours: Type.Array(HourOfSales, { description: "Hours in which something was sold, in order" }),
+    hours: Type.Array(HourOfSales, { description: "Hours with orders, oldest first" }),
   },
   { title: "Sales" },
 );

@@ -3,14 +3,9 @@ import { Counter, Histogram } from "prom-client";
 import type { Pool } from "../db/pool.ts";
 import { ApiError } from "../http/errors.ts";
 import type { CircuitBreaker } from "../provider-client/circuit-breaker.ts";
+import type { ProviderResponse } from "../provider-client/post-json.ts";
 import type { PaymentClient } from "./client.ts";
-import {
-  markPaymentPendingAgain,
-  type NewPayment,
-  type ProviderResponse,
-  recordChargeFailure,
-  recordPending,
-} from "./queries.ts";
+import { markPaymentPendingAgain, type NewPayment, recordChargeFailure, recordPending } from "./queries.ts";
 
 const payments = new Counter({
   name: "payments_total",

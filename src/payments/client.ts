@@ -1,86 +1,86 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import {
-  type Delivery,
+  type HttpOutcome,
   isSuccess,
   openEndpoint,
-  type ProviderAnswer,
+  type ProviderResponse,
   postJson,
   publicMessage,
+  type StoredResponse,
+  toStoredResponse,
 } from "../provider-client/post-json.ts";
 
-/** What became of a charge; `response` goes into the ledger, `provider` to the customer. */
+/** The outcome of a charge. The ledger keeps `response`; the customer reads `provider`. */
 export type Charge =
-  | { outcome: "succeeded"; response: ProviderAnswer }
+  | { outcome: "succeeded"; response: ProviderResponse }
   | {
-      /** failed: certainly not charged. unknown: nobody can tell yet. */
+      /** failed: certainly not charged. unknown: the provider may have charged. */
       outcome: "failed" | "unknown";
-      /** Whether the provider itself said no, which is no sign of trouble with it. */
+      /** Whether the provider declined, which is no failure of the provider. */
       declined: boolean;
-      response: ProviderAnswer | { error: string };
+      response: StoredResponse;
       provider: { status: number | null; message: string };
     };
 
 export interface PaymentClient {
   /**
-   * Charges `cents` under `paymentId`, the same on every try, so that a provider that honours keys charges once. The
-   * budget runs from `started` (performance.now()), before the ledger's row: a process that stood still must not ask for
-   * a charge that has been settled meanwhile.
+   * Charges `cents`. Every attempt has the same `paymentId`, so that a provider that honours keys charges once. The budget
+   * begins at `started` (performance.now()), before the ledger's row: a process that was stopped must not charge a
+   * payment that was settled meanwhile.
    */
   charge: (paymentId: string, cents: number, started?: number) => Promise<Charge>;
   close: () => Promise<void>;
 }
 
-/** Tries of one charge, all inside one budget. */
 const maxAttempts = 3;
-/** Before the second and third try; a provider that restarts is often back by then. */
+/** Before the second and the third attempt. */
 const pausesMs = [100, 400];
 
+/** Opens a client of the payment provider. All attempts of a charge share `budgetMs`. */
 export function openPaymentClient(url: string, budgetMs: number): PaymentClient {
   const endpoint = openEndpoint(url, {
-    // A host that swallows packets must fail while the budget still tells it from a charge without answer.
+    // Less than the budget: a failed connection proves that nothing was charged, the end of the budget does not.
     connect: { timeout: Math.min(3_000, budgetMs / 2) },
   });
 
   return {
     async charge(paymentId, cents, started = performance.now()) {
       const left = () => started + budgetMs - performance.now();
-      if (left() <= 0) return judge({ result: "unreachable", refused: false, error: "the budget was over" });
+      if (left() <= 0) return classify({ result: "notSent", refused: false, error: "the budget is over" });
       for (let attempt = 1; ; attempt++) {
-        const delivery = await postJson(endpoint, { value: cents }, { "idempotency-key": paymentId }, left());
+        const outcome = await postJson(endpoint, { value: cents }, { "idempotency-key": paymentId }, left());
         const pause = pausesMs[attempt - 1];
-        if (!mayRetry(delivery) || attempt === maxAttempts || pause === undefined) return judge(delivery);
-        if (left() <= pause) return judge(delivery);
+        if (!mayRetry(outcome) || attempt === maxAttempts || pause === undefined) return classify(outcome);
+        if (left() <= pause) return classify(outcome);
         await sleep(pause);
-        if (left() <= 0) return judge(delivery);
+        if (left() <= 0) return classify(outcome);
       }
     },
     close: () => endpoint.pool.close(),
   };
 }
 
-/** Only what certainly did not charge is tried again: an explicit 5xx, a refused connection. Never a lost answer. */
-function mayRetry(delivery: Delivery): boolean {
-  if (delivery.result === "answered") return delivery.answer.status >= 500;
-  return delivery.result === "unreachable" && delivery.refused;
+/** Retries a 5xx and a refused connection, never a lost response. */
+function mayRetry(outcome: HttpOutcome): boolean {
+  if (outcome.result === "response") return outcome.response.status >= 500;
+  return outcome.result === "notSent" && outcome.refused;
 }
 
-function judge(delivery: Delivery): Charge {
-  if (delivery.result === "answered") {
-    const response = delivery.answer;
+function classify(outcome: HttpOutcome): Charge {
+  if (outcome.result === "response") {
+    const { response } = outcome;
     if (isSuccess(response)) return { outcome: "succeeded", response };
     const provider = { status: response.status, message: publicMessage(response) };
     return { outcome: "failed", declined: response.status < 500, response, provider };
   }
-  const unreachable = delivery.result === "unreachable";
+  const notSent = outcome.result === "notSent";
   return {
-    outcome: unreachable ? "failed" : "unknown",
+    outcome: notSent ? "failed" : "unknown",
     declined: false,
-    response: { error: delivery.error },
+    response: toStoredResponse(outcome),
     provider: {
       status: null,
-      message: unreachable
-        ? "The payment provider could not be reached"
-        : "The payment provider did not answer",
+      message: notSent ? "The payment provider could not be reached" : "The payment provider did not respond",
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { Db, Pool } from "../db/pool.ts";
 import type { PageRequest } from "../http/pagination.ts";
-import type { ProviderAnswer } from "../provider-client/post-json.ts";
+import type { StoredResponse } from "../provider-client/post-json.ts";
 import type { Payment, PaymentStatus } from "./schemas.ts";
 
 export interface NewPayment {
@@ -10,8 +10,6 @@ export interface NewPayment {
   key_hash: Buffer | null;
   request_hash: Buffer;
 }
-
-export type ProviderResponse = ProviderAnswer | { error: string };
 
 /** Inserts a payment before its charge. Runs outside the order's transaction, so that its rollback keeps the row. */
 export async function recordPending(ledger: Pool, payment: NewPayment) {
@@ -42,7 +40,7 @@ export async function markPaymentSucceeded(
   tx: Db,
   id: string,
   orderId: string,
-  response: ProviderResponse,
+  response: StoredResponse,
 ): Promise<boolean> {
   const { count } = await tx`
     update payments set
@@ -67,7 +65,7 @@ export async function recordChargeFailure(
   sql: Db,
   id: string,
   status: "failed" | "unknown",
-  response: ProviderResponse,
+  response: StoredResponse,
 ) {
   await sql`
     update payments set

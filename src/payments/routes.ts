@@ -14,7 +14,7 @@ export const paymentRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "listPayments",
         tags: ["payments"],
-        summary: "The ledger of charges, newest first",
+        summary: "List the ledger of charges, newest first",
         querystring: Type.Object({
           ...pageQuery,
           status: Type.Optional(PaymentStatus),

@@ -16,7 +16,7 @@ export type PaymentStatus = Static<typeof PaymentStatus>;
 
 export const ProviderResponse = Nullable({
   ...JsonObject,
-  description: "The provider's last answer (status, headers, body), or the error; null before there is one",
+  description: "The provider's last response (status, headers, body) or the error; null before the first",
 });
 
 export const Payment = Type.Object(

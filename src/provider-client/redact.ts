@@ -1,28 +1,27 @@
-// What a provider answers is kept whole, but for what nobody should read later.
+// Removes secrets from what a provider sent, before it is logged and stored.
 
 const secretKey =
   /token|authorization|passw|pwd|secret|cookie|card(no$|num)|securitycode|cvv|cvc|apikey|^pan$/;
 const lettersOf = (key: string) => key.toLowerCase().replace(/[^a-z]/g, "");
 
-/** Secret by its key, or, inside of what is called a card, by being its number. */
+/** Returns whether a value is secret by its key, or a card's number by its place. */
 function isSecret(letters: string, value: unknown, inCard: boolean): boolean {
   if (secretKey.test(letters)) return true;
   if (!inCard || typeof value === "object") return false;
   return letters === "number" || /^(\D?\d){12,19}$/.test(String(value));
 }
 
-// In text: the word, what separates, the value; of a card, also without anything but a space between. Each part is
-// bounded, for with a body that is made for it the time would grow with the square of its length.
+// In text: a word, a separator, the value. Every repetition is bounded, so that a crafted body can't take quadratic time.
 const secretInText =
   /((?:token|authorization|passw|pwd|secret|card.?(?:no\b|num)|cvv|cvc|api.?key)\w{0,20}["']?\s{0,5}[:=]\s{0,5}["']?(?:bearer\s{1,5})?)[^\s"'&,;<>]+/gi;
 const cardInText = /\b((?:card.?(?:no|num\w{0,20})|pan|cvv|cvc)\d?\W{1,5})\d(?:[ -]?\d)*/gi;
 
-// PostgreSQL's parser recurses, and so does this.
+// PostgreSQL's JSON parser recurses, as `redact` does.
 const maxDepth = 64;
 
 /**
- * Takes a body as it came; gives its JSON, or its text, fit for a jsonb column, with the value of each secret key
- * replaced at any depth. What nests deeper than 64 levels is left out.
+ * Returns the body's JSON, or else its text, fit for a jsonb column. Replaces the value of each secret key at any depth;
+ * replaces values nested more than 64 levels deep.
  */
 export function redactBody(body: string): unknown {
   try {
@@ -60,5 +59,5 @@ export const redactHeaders = (
     ]),
   );
 
-/** jsonb holds neither NUL nor half a surrogate pair. */
+/** jsonb can store neither NUL nor a lone surrogate. */
 const storable = (text: string) => text.replaceAll("\0", "").toWellFormed();

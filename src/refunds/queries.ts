@@ -3,7 +3,7 @@ import type { Db } from "../db/pool.ts";
 import type { PageRequest } from "../http/pagination.ts";
 import type { Backlog } from "../observability/doctor.ts";
 import type { Span } from "../orders/queries.ts";
-import type { ProviderResponse } from "../payments/queries.ts";
+import type { StoredResponse } from "../provider-client/post-json.ts";
 import type { Refund, RefundStatus } from "./schemas.ts";
 
 /** Seconds in which nobody else takes a refund that is being sent; one whose sender died is free again after them. */
@@ -209,7 +209,7 @@ export async function endRefund(
   tx: Db,
   id: string,
   status: "succeeded" | "failed" | "due",
-  response: ProviderResponse,
+  response: StoredResponse,
 ): Promise<boolean> {
   const { count } = await tx`
     update refunds set status = ${status}, response = ${tx.json(response as never)}, updated_at = now()
@@ -218,7 +218,7 @@ export async function endRefund(
 }
 
 /** It did not go through this time; the next try is in `seconds`. */
-export async function postponeRefund(sql: Db, id: string, seconds: number, response: ProviderResponse) {
+export async function postponeRefund(sql: Db, id: string, seconds: number, response: StoredResponse) {
   await sql`
     update refunds set
       next_attempt_at = now() + ${seconds} * interval '1 second',

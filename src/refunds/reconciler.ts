@@ -6,11 +6,12 @@ import { insertEvent } from "../events/queries.ts";
 import { refunds as refundsTried } from "../observability/metrics.ts";
 import { findOrder, lockOrder } from "../orders/queries.ts";
 import {
-  type Delivery,
   type Endpoint,
+  type HttpOutcome,
   isSuccess,
   openEndpoint,
   postJson,
+  toStoredResponse,
 } from "../provider-client/post-json.ts";
 import {
   balancePayment,
@@ -49,7 +50,7 @@ export function startSettling(
   async function send(refund: RefundToSend) {
     const { id, payment_id, order_id, amount_cents, age } = refund;
     const delivery = endpoint ? await ask(endpoint, refund) : noEndpoint;
-    const response = delivery.result === "answered" ? delivery.answer : { error: delivery.error };
+    const response = toStoredResponse(delivery);
     const verdict = endpoint ? judge(delivery, age) : "due";
     log.info({ refund_id: id, payment_id, order_id, verdict, response }, "refund");
     refundsTried.inc({ outcome: verdict });
@@ -117,17 +118,17 @@ export function startSettling(
   };
 }
 
-const noEndpoint: Delivery = {
-  result: "unreachable",
+const noEndpoint: HttpOutcome = {
+  result: "notSent",
   refused: false,
   error: "There is no PAYMENT_REFUND_URL",
 };
 
 /** 404: the provider never saw the charge, so there is nothing to give back. */
-function judge(delivery: Delivery, age: number): "succeeded" | "failed" | "again" | "due" {
-  if (delivery.result === "answered") {
-    if (isSuccess(delivery.answer)) return "succeeded";
-    if (delivery.answer.status === 404) return "failed";
+function judge(delivery: HttpOutcome, age: number): "succeeded" | "failed" | "again" | "due" {
+  if (delivery.result === "response") {
+    if (isSuccess(delivery.response)) return "succeeded";
+    if (delivery.response.status === 404) return "failed";
   }
   return age > dayInSeconds ? "due" : "again";
 }

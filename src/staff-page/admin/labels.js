@@ -63,7 +63,7 @@ export function Badge({ told: [word, kind] }) {
 
 /** @type {[RegExp, string][]} */
 const errors = [
-  [/^no answer within/, "No answer came in time."],
+  [/^no response within/, "No answer came in time."],
   [/PAYMENT_REFUND_URL/, "This shop has no provider that refunds: give it back by hand."],
   [/^ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|CONNECT_TIMEOUT/, "The provider could not be reached."],
 ];

@@ -1,7 +1,7 @@
-// The one way to the service: who is signed in, and every call. The access token lives in memory alone.
+// The session and every call of the API. The access token stays in memory.
 //
-// The refresh token is kept in sessionStorage: a tablet that reloads stays signed in, and it goes with the tab. It is
-// never in localStorage, which outlives the shift; that no other script reads it is what the page's policy is for.
+// The refresh token is in sessionStorage: a tablet stays signed in after a reload, and a closed tab does not. The page's
+// policy admits no foreign script that could read it.
 
 /** @typedef {import("../users/schemas.ts").User} User */
 /** @typedef {import("../auth/schemas.ts").TokenPair} TokenPair */
@@ -9,27 +9,27 @@
 /** @typedef {Record<string, string | number | boolean | null | undefined>} Query */
 /**
  * @typedef {object} Request
- * @property {Query} [query] what is undefined, null or empty is left out
- * @property {unknown} [body] JSON; a Blob is sent as it is, under its own type
+ * @property {Query} [query] omits undefined, null and empty values
+ * @property {unknown} [body] sent as JSON; a Blob as it is, with its own type
  * @property {Record<string, string>} [headers]
- * @property {AbortSignal} [signal] in the place of this module's own patience
+ * @property {AbortSignal} [signal] replaces the default timeout
  */
 
-/** @param {string} name what the service wrote into the page */
-const written = (name) =>
+/** @param {string} name the name of a meta element */
+const metaContent = (name) =>
   /** @type {HTMLMetaElement} */ (document.querySelector(`meta[name="${name}"]`)).content;
 
-const apiPrefix = written("api-prefix");
-/** Of every price, as ISO 4217 has it. */
-export const currency = written("currency");
+const apiPrefix = metaContent("api-prefix");
+/** ISO 4217. */
+export const currency = metaContent("currency");
 
-/** A refusal, in the service's words: `message` for people, `code` for decisions, `errors` for fields. */
+/** An error response: `message` for people, `code` for decisions, `errors` for fields. */
 export class ApiProblem extends Error {
   /** @param {{ status: number, code: string, detail: string, errors?: FieldError[] }} problem */
   constructor({ status, code, detail, errors = [] }) {
     super(detail);
     this.status = status;
-    /** As in the API's list; `unreachable` when there was no answer at all. */
+    /** A code of the API, or `unreachable` without a response. */
     this.code = code;
     this.errors = errors;
   }
@@ -42,15 +42,15 @@ let refreshing;
 let onSessionEnd = () => {};
 
 const tokenKey = "ristretto.refresh-token";
-/** Else a network that swallows requests would hold a form for minutes; a picture of 5 MB may take one. */
-const patienceMs = 60_000;
+/** A picture of 5 MB may take a minute to upload. */
+const timeoutMs = 60_000;
 
 const signedOut = () =>
   new ApiProblem({ status: 401, code: "unauthorized", detail: "Please sign in again." });
 const unreachable = () =>
-  new ApiProblem({ status: 0, code: "unreachable", detail: "The service can't be reached just now." });
+  new ApiProblem({ status: 0, code: "unreachable", detail: "The service is unreachable." });
 
-/** A tab that is duplicated takes its refresh token along. Rotated by one, it is rotated for both: reuse ends it. */
+/** A duplicated tab shares the refresh token. All tabs take over a rotated one, because reuse ends the session. */
 const otherTabs = new BroadcastChannel("ristretto.session");
 otherTabs.onmessage = ({ data: { was, pair } }) => {
   if (sessionStorage.getItem(tokenKey) === was) keep(pair);
@@ -58,7 +58,7 @@ otherTabs.onmessage = ({ data: { was, pair } }) => {
 
 /** @param {TokenPair} pair */
 function keep(pair) {
-  // A minute before it expires, or when a quarter of a short life is left.
+  // A minute before expiry, or at a quarter of a shorter lifetime.
   const early = Math.min(60, pair.expires_in / 4);
   session = { accessToken: pair.access_token, refreshAt: Date.now() + (pair.expires_in - early) * 1_000 };
   sessionStorage.setItem(tokenKey, pair.refresh_token);
@@ -69,24 +69,24 @@ function forget() {
   sessionStorage.removeItem(tokenKey);
 }
 
-/** @param {() => void} listener is told when a session ends that nobody here has signed out of */
+/** @param {() => void} listener is called when a session ends without a sign-out on this page */
 export function whenSessionEnds(listener) {
   onSessionEnd = listener;
 }
 
 /**
- * Gives who signed in. Throws an ApiProblem.
+ * Signs in. Returns the user. Throws ApiProblem.
  * @param {string} email
  * @param {string} password
  * @returns {Promise<User>}
  */
 export async function signIn(email, password) {
-  keep(await tell("/auth/token", { username: email, password }));
+  keep(await post("/auth/token", { username: email, password }));
   return get("/users/me");
 }
 
 /**
- * Gives who was signed in before the page was loaded again, or undefined. Throws an ApiProblem.
+ * Returns the user of a session that began before the page was loaded, or undefined. Throws ApiProblem.
  * @returns {Promise<User | undefined>}
  */
 export async function resume() {
@@ -99,25 +99,25 @@ export async function resume() {
   }
 }
 
-/** Ends the session here at once, and at the service as soon as it hears of it. */
+/** Ends the session on this page at once, then at the service. Throws ApiProblem. */
 export async function signOut() {
   const refresh_token = sessionStorage.getItem(tokenKey);
   forget();
-  await tell("/auth/logout", { refresh_token });
+  await post("/auth/logout", { refresh_token });
 }
 
 /**
- * Gives an access token that is good for a while yet. Throws an ApiProblem: 401 when the session has ended.
+ * Returns a valid access token. Throws ApiProblem: 401 when the session has ended.
  * @returns {Promise<string>}
  */
 async function freshToken() {
   if (!session || Date.now() >= session.refreshAt) await refresh();
-  // Signed out meanwhile.
+  // Signed out during the refresh.
   if (!session) throw signedOut();
   return session.accessToken;
 }
 
-/** However many ask at once, one refresh. */
+/** Concurrent calls share one refresh. */
 function refresh() {
   refreshing ??= rotate().finally(() => {
     refreshing = undefined;
@@ -129,13 +129,13 @@ async function rotate() {
   const was = sessionStorage.getItem(tokenKey);
   try {
     if (!was) throw signedOut();
-    const pair = await tell("/auth/refresh", { refresh_token: was });
-    // Signed out meanwhile, or rotated by another tab.
+    const pair = await post("/auth/refresh", { refresh_token: was });
+    // Signed out during the refresh, or rotated by another tab.
     if (sessionStorage.getItem(tokenKey) !== was) return;
     keep(pair);
     otherTabs.postMessage({ was, pair });
   } catch (error) {
-    // Else it may well work later; and another session may have begun by now.
+    // Any other error may pass. Another session may have begun in the meantime.
     if (error instanceof ApiProblem && error.status === 401 && sessionStorage.getItem(tokenKey) === was) {
       forget();
       onSessionEnd();
@@ -145,7 +145,7 @@ async function rotate() {
 }
 
 /**
- * Answers a path of the API, under its prefix. Throws an ApiProblem.
+ * Sends a request to a path under the API's prefix. Returns the response. Throws ApiProblem.
  * @param {string} method
  * @param {string} path
  * @param {Request} [request]
@@ -157,14 +157,14 @@ export async function request(method, path, request = {}) {
     return await send(method, path, request, token);
   } catch (error) {
     if (!(error instanceof ApiProblem && error.status === 401)) throw error;
-    // Refreshed meanwhile by another call, or to be refreshed: whatever the clock here says.
+    // Another call may have refreshed the token already.
     if (session?.accessToken === token) await refresh();
     return send(method, path, request, await freshToken());
   }
 }
 
 /**
- * The answer's JSON; undefined when there is none. Throws an ApiProblem.
+ * Returns the response's JSON; undefined without a body. Throws ApiProblem.
  * @param {string} method
  * @param {string} path
  * @param {Request} [options]
@@ -175,15 +175,15 @@ export async function call(method, path, options) {
 }
 
 /** @param {Response} response */
-const jsonOf = (response) => (response.status === 204 ? undefined : whole(response.json()));
+const jsonOf = (response) => (response.status === 204 ? undefined : readBody(response.json()));
 
 /**
- * What is read of an answer. Throws an ApiProblem when it breaks off, or isn't the service's.
+ * Returns the body. Throws ApiProblem if it is truncated or invalid.
  * @template Body
  * @param {Promise<Body>} body
  * @returns {Promise<Body>}
  */
-export const whole = (body) =>
+export const readBody = (body) =>
   body.catch(() => {
     throw unreachable();
   });
@@ -196,7 +196,7 @@ export const whole = (body) =>
 export const get = (path, query) => call("GET", path, { query });
 
 /** @param {string} path @param {unknown} body */
-const tell = async (path, body) => jsonOf(await send("POST", path, { body }));
+const post = async (path, body) => jsonOf(await send("POST", path, { body }));
 
 /** @param {string} method @param {string} path @param {Request} request @param {string} [token] */
 async function send(method, path, { query = {}, body, headers, signal }, token) {
@@ -212,7 +212,7 @@ async function send(method, path, { query = {}, body, headers, signal }, token) 
       ...headers,
     },
     ...(body !== undefined && { body: blob ? body : JSON.stringify(body) }),
-    signal: signal ?? AbortSignal.timeout(patienceMs),
+    signal: signal ?? AbortSignal.timeout(timeoutMs),
   }).catch(() => {
     throw unreachable();
   });
@@ -221,7 +221,7 @@ async function send(method, path, { query = {}, body, headers, signal }, token) 
     await response.json().catch(() => ({
       status: response.status,
       code: "unavailable",
-      detail: "The service can't answer just now. Please try again in a moment.",
+      detail: "The service is unavailable. Please try again in a moment.",
     })),
   );
 }

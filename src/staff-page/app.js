@@ -1,4 +1,4 @@
-// The page's shell: who is signed in, where he may go, and what is said in passing.
+// The page's shell: session, navigation, toasts.
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ApiProblem, resume, signIn, signOut, whenSessionEnds } from "./api.js";
@@ -14,10 +14,10 @@ import { views } from "./views.js";
 /** @typedef {import("./api.js").User} User */
 /** @typedef {import("./views.js").Entry} Entry */
 
-/** Between tries to learn who is signed in while the service can't be reached. */
+/** Between attempts to read the user while the service is unreachable. */
 const retryMs = 3_000;
 
-const notStaff = "This page is for the staff of the shop; this account is a customer's.";
+const notStaff = "This page is for staff only.";
 
 function App() {
   const [user, setUser] = useState(/** @type {User | null | undefined} */ (undefined));
@@ -30,7 +30,7 @@ function App() {
       try {
         const found = await resume();
         if (found?.role !== "customer") return setUser(found ?? null);
-        // He was of the staff when he signed in.
+        // The role was lost since the sign-in.
         await signOut().catch(() => {});
         toast(notStaff);
         setUser(null);
@@ -50,7 +50,7 @@ function App() {
   }
 
   return html`
-    ${user === undefined && html`<main class="sign-in"><p class="quiet" role="status">${unreachable ? "The service can't be reached just now. Trying again…" : "One moment…"}</p></main>`}
+    ${user === undefined && html`<main class="sign-in"><p class="quiet" role="status">${unreachable ? "The service is unreachable. Trying again…" : "Loading…"}</p></main>`}
     ${user === null && html`<main class="sign-in"><${SignIn} onSignedIn=${enter} /></main>`}
     ${user && html`<${Shell} key=${`${user.id} ${user.role}`} user=${user} onSignedOut=${() => setUser(null)} />`}
     ${user && ended && html`<${SignInDialog} onSignedIn=${enter} />`}
@@ -60,7 +60,7 @@ function App() {
 }
 
 /**
- * Before all that is open: the session has ended, and what was typed waits behind it, for whoever typed it.
+ * Covers the page when the session has ended. The input stays behind it for the same user.
  * @param {{ onSignedIn: (user: User) => void }} props
  */
 function SignInDialog({ onSignedIn }) {
@@ -72,7 +72,7 @@ function SignInDialog({ onSignedIn }) {
       aria-labelledby="sign-in"
       onCancel=${(/** @type {Event} */ event) => event.preventDefault()}
       onClose=${
-        // Browsers let nobody be held by a window: the second Escape closes it unasked.
+        // Browsers close a dialog at the second Escape, without a cancel event.
         () => dialog.current?.showModal()
       }
     >
@@ -133,7 +133,7 @@ function Shell({ user, onSignedOut }) {
   async function leave() {
     if (!(await mayLeaveView())) return;
     onSignedOut();
-    // It has ended here in any case.
+    // The session has ended on this page in any case.
     await signOut().catch(() => {});
   }
 
@@ -193,11 +193,11 @@ function LoadedView({ entry, user, route }) {
     );
   }, []);
   if (View) return html`<${View} user=${user} route=${route} />`;
-  if (!failed) return html`<p class="quiet" role="status">One moment…</p>`;
-  // A browser never asks again for a module that it could not have; a new page does.
+  if (!failed) return html`<p class="quiet" role="status">Loading…</p>`;
+  // A browser never requests a failed module again; a reload does.
   return html`
     <div class="problem" role="alert">
-      <p>${entry.label} could not be fetched.</p>
+      <p>${entry.label} could not be loaded.</p>
       <button type="button" class="button" onClick=${() => location.reload()}>Try again</button>
     </div>
   `;

@@ -1,4 +1,4 @@
-// What the board knows of its orders, as values: each function takes a board and gives the next one.
+// The board's state. Each function takes a board and returns the next one.
 
 /** @typedef {import("../orders/schemas.ts").Order} Order */
 /** @typedef {"waiting" | "preparation" | "ready"} Column */
@@ -11,12 +11,12 @@ export const columns = ["waiting", "preparation", "ready"];
 /** @type {Record<Column, "preparation" | "ready" | "delivered">} */
 export const next = { waiting: "preparation", preparation: "ready", ready: "delivered" };
 
-/** A status never goes back: what would take it back is old news. */
+/** A status never goes back: an event that would is outdated. */
 const ranks = { waiting: 0, preparation: 1, ready: 2, delivered: 3, canceled: 3 };
 
 /**
- * A canceled order is shown for so long: whoever is making it sees it, even with both hands full. A delivered one is
- * known for so long: what is told late doesn't bring it back. Then it is forgotten, for a tablet is never turned off.
+ * How long a canceled order is shown, so that its barista sees it. A delivered order is remembered as long, so that a
+ * late event does not bring it back.
  */
 const finishedKeptMs = 120_000;
 
@@ -24,7 +24,7 @@ const finishedKeptMs = 120_000;
 export const emptyBoard = { cards: new Map(), known: false };
 
 /**
- * The orders that are open now. What was canceled before stays to be seen.
+ * Applies the open orders. Canceled orders stay visible.
  * @param {Board} board
  * @param {Order[]} orders
  * @returns {Board}
@@ -37,7 +37,7 @@ export function applySnapshot({ cards }, orders) {
 }
 
 /**
- * An order as it has become, from an event or from an answer, whichever comes first.
+ * Applies a changed order, from an event or from a response.
  * @param {Board} board
  * @param {Order} order
  * @param {number} now in milliseconds
@@ -48,7 +48,6 @@ export function applyOrder(board, order, now) {
   const before = board.cards.get(id);
   if (before && ranks[status] < ranks[before.order.status]) return board;
   const column = isColumn(status) ? status : before?.column;
-  // It was gone before it was ever seen here.
   if (!column) return board;
   const finishedAt = isColumn(status) ? undefined : (before?.finishedAt ?? now);
   const kept = [...board.cards].filter(([, card]) => isKept(card, now));
@@ -56,7 +55,7 @@ export function applyOrder(board, order, now) {
 }
 
 /**
- * Takes a canceled order away before its time: somebody has seen it.
+ * Removes a canceled order that was seen.
  * @param {Board} board
  * @param {string} id
  * @returns {Board}
@@ -67,7 +66,7 @@ export function dismiss(board, id) {
 }
 
 /**
- * What each column shows, what is due first at its top.
+ * Returns the cards of each column, the first due on top.
  * @param {Board} board
  * @param {number} now in milliseconds
  * @returns {Record<Column, Card[]>}
@@ -84,7 +83,7 @@ export function columnsOf({ cards }, now) {
 const isKept = ({ finishedAt }, now) => finishedAt === undefined || now - finishedAt < finishedKeptMs;
 
 /**
- * From when an order's age counts, in milliseconds: from when it was placed or is wanted; once it is ready, from then.
+ * Returns when an order's age begins, in milliseconds: at its creation or scheduled time; if ready, since then.
  * @param {Pick<Card, "order" | "column">} card
  */
 function dueFrom({ order, column }) {
@@ -95,8 +94,7 @@ function dueFrom({ order, column }) {
 /** @typedef {"early" | "fine" | "soon" | "late"} Urgency */
 
 /**
- * Minutes after which an age is amber, and red. Nobody likes to wait five minutes for somebody to begin, or ten for a
- * coffee; one that stands ready for ten is cold.
+ * Minutes after which an age is amber, and red.
  * @type {Record<Column, { soon: number, late: number }>}
  */
 const patience = {

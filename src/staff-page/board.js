@@ -1,4 +1,4 @@
-// The board: what is to be made, being made, and to be handed over. One tap moves an order on.
+// The board: orders in three columns. One tap moves an order on.
 import { useEffect, useLayoutEffect, useReducer, useRef, useState } from "preact/hooks";
 import { orderStatuses } from "./admin/labels.js";
 import { ApiProblem, call, get } from "./api.js";
@@ -26,20 +26,20 @@ import { ViewHead } from "./ui/view-head.js";
 /** @typedef {import("./board-state.js").Column} Column */
 /** @typedef {import("./board-state.js").Order} Order */
 
-/** An age is told in minutes. */
+/** Ages are shown in minutes. */
 const ageMs = 5_000;
 
 /**
- * A card that has just come to its place can't be tapped for so long: the second tap of a double tap, or a finger that
- * was on its way to the card that stood there, would move the wrong order on, and nothing moves back.
+ * A card that has just moved can't be tapped for this long. A double tap would otherwise move the wrong order, and no
+ * order moves back.
  */
 const settleMs = 700;
 
 /** @type {Record<Column, { title: string, none: string, tap: string }>} */
 const texts = {
-  waiting: { title: "Waiting", none: "Nobody is waiting.", tap: "Start" },
-  preparation: { title: "Preparation", none: "Nothing is being made.", tap: "Ready" },
-  ready: { title: "Ready", none: "Nothing to hand over.", tap: "Hand over" },
+  waiting: { title: "Waiting", none: "No orders.", tap: "Start" },
+  preparation: { title: "Preparation", none: "No orders.", tap: "Ready" },
+  ready: { title: "Ready", none: "No orders.", tap: "Hand over" },
 };
 
 /** Within a sentence. @param {Order["status"]} status */
@@ -89,7 +89,7 @@ export function View() {
     } catch (error) {
       if (!(error instanceof ApiProblem && error.code === "invalid_transition")) throw error;
       moved = await get(`/orders/${id}`);
-      toastError(`Somebody was quicker: order ${number} is ${inWords(moved.status)} by now.`);
+      toastError(`Another user was faster: order ${number} is ${inWords(moved.status)} now.`);
     }
     update((now) => applyOrder(now, moved, Date.now()));
   }
@@ -107,14 +107,14 @@ export function View() {
       html`<p class="connection-lost" role="alert">
         <strong>The connection is lost.</strong> ${
           board.known
-            ? `This is how it was at ${formatTime(connection.since)}; it is brought up to date by itself.`
-            : "It is tried again by itself."
+            ? `Shown as of ${formatTime(connection.since)}. The page reconnects by itself.`
+            : "The page reconnects by itself."
         }
       </p>`
     }
     ${
       connection.state === "refused" &&
-      html`<p class="connection-lost" role="alert"><strong>This account may not see the orders any more.</strong> Sign in with another one.</p>`
+      html`<p class="connection-lost" role="alert"><strong>This account may no longer see the orders.</strong> Sign in with another account.</p>`
     }
     <div class="column-tabs" role="group" aria-label="Column">
       ${columns.map(
@@ -134,7 +134,7 @@ export function View() {
             </h2>
             ${
               lists[column].length === 0
-                ? html`<p class="none">${board.known ? texts[column].none : "Reading…"}</p>`
+                ? html`<p class="none">${board.known ? texts[column].none : "Loading…"}</p>`
                 : html`<ul>
                     ${lists[column].map(
                       (card) => html`
@@ -274,7 +274,7 @@ function SoundSwitch() {
 }
 
 /**
- * Which cards came to their place just now.
+ * Returns whether a card has just moved.
  * @param {Record<Column, Card[]>} lists
  * @returns {(id: string) => boolean}
  */
@@ -287,7 +287,7 @@ function useSettling(lists) {
   for (const column of columns)
     for (const [nth, { order }] of lists[column].entries()) current.set(order.id, `${column} ${nth}`);
   const moved = [...current].filter(([id, place]) => places.current.get(id) !== place);
-  // Now, and not in an effect: there must be no moment in which it can be tapped.
+  // Not in an effect: the card must never be tappable in between.
   for (const [id] of moved) since.current.set(id, Date.now());
   places.current = current;
   for (const [id, at] of since.current) if (Date.now() - at >= settleMs) since.current.delete(id);
@@ -300,7 +300,7 @@ function useSettling(lists) {
 }
 
 /**
- * Where the focus goes when the card that had it leaves: to the one in its place, else to the column's heading.
+ * Moves the focus of a leaving card to its successor, otherwise to the column's heading.
  * @param {Record<Column, Card[]>} lists
  * @returns {(column: Column, id: string) => void}
  */
@@ -323,7 +323,7 @@ function useFocusAfterTap(lists) {
 }
 
 /**
- * Tells of each order that wasn't known when the board first was.
+ * Announces each order that is newer than the first snapshot.
  * @param {Board} board
  */
 function useNewOrders({ cards, known }) {

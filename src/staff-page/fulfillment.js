@@ -1,4 +1,4 @@
-// How an order reaches its customer, in words.
+// Labels of fulfillments.
 
 /** @typedef {import("../orders/schemas.ts").Order["fulfillment"]} Fulfillment */
 
@@ -6,7 +6,7 @@
 export const kindOf = ({ type, table }) =>
   ({ pickup: "Pickup", dine_in: table ? `Table ${table}` : "Dine in", delivery: "Delivery" })[type];
 
-/** Line by line, the street first; none without an address. @param {Fulfillment} fulfillment */
+/** Returns the lines of an address, the street first; none without an address. @param {Fulfillment} fulfillment */
 export const addressOf = ({ address }) =>
   [
     address && [address.line1, address.house_number].filter(Boolean).join(" "),

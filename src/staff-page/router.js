@@ -1,10 +1,10 @@
-// Where one is: in the hash, so that one path of the service is enough and the browser's own back button works.
+// Routes in the URL's hash, so that the service needs one path and the browser's back button works.
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 /** @typedef {{ name: string, rest: string[], query: URLSearchParams }} Route */
 
 /**
- * `#/orders/0192?status=ready` is the view `orders`, with `["0192"]` left for it and a query.
+ * Parses `#/orders/0192?status=ready`: the view `orders`, the rest `["0192"]` and a query.
  * @param {string} hash
  * @returns {Route}
  */
@@ -15,7 +15,7 @@ function readRoute(hash) {
 }
 
 /**
- * Goes to `path`, such as `/orders/0192`; of the query, what is empty is left out.
+ * Navigates to `path`, such as `/orders/0192`; omits empty query values.
  * @param {string} path
  * @param {Record<string, string>} [query]
  */
@@ -24,12 +24,12 @@ export function go(path, query = {}) {
   location.hash = asked.size > 0 ? `${path}?${asked}` : path;
 }
 
-/** What the page shows, as it stands in the address. */
+/** The hash of the current view. */
 let shown = location.hash;
 /** @type {(() => Promise<boolean>) | undefined} */
 let mayLeave;
 
-/** Whether what is shown may be left: nothing would be lost by it, or the person is asked and wants it. */
+/** Returns whether the view may be left: it has no unsaved input, or the user confirms. */
 export const mayLeaveView = async () => !mayLeave || mayLeave();
 
 /** Goes there unasked, for nothing would be lost. @param {string} path */
@@ -44,7 +44,7 @@ function rename(path) {
   history.replaceState(null, "", shown);
 }
 
-/** The same for a view that waits for an answer first: left meanwhile, it leads nobody anywhere. */
+/** Returns a navigation for after a response; it does nothing once the view was left. */
 export function useNavigation() {
   const left = useRef(false);
   useEffect(
@@ -62,14 +62,14 @@ export function useNavigation() {
   return { go: fromHere(go), leaveFor: fromHere(leaveFor), rename: fromHere(rename) };
 }
 
-/** The route, and each one that follows. */
+/** Returns the current route and follows its changes. */
 export function useRoute() {
   const [hash, setHash] = useState(location.hash);
   useEffect(() => {
     async function follow() {
       const wanted = location.hash;
       if (mayLeave && wanted !== shown) {
-        // The browser has gone there already, and asks nobody.
+        // The browser has already navigated.
         history.pushState(null, "", shown);
         if (!(await mayLeave())) return;
         mayLeave = undefined;
@@ -86,12 +86,12 @@ export function useRoute() {
 }
 
 /**
- * Asks before another view takes the place of this one; the browser asks by itself before it loads the page anew.
+ * Asks before the view is left; the browser asks before a reload.
  * @param {(() => Promise<boolean>) | undefined} question undefined: nothing would be lost
  */
 export function useLeaveQuestion(question) {
   const asks = Boolean(question);
-  // Not a moment later than it is seen: what has just been saved is left unasked.
+  // In a layout effect: a view that was just saved must not ask.
   useLayoutEffect(() => {
     mayLeave = question;
     return () => {

@@ -1,5 +1,4 @@
-// What has run out, said with one tap. By itself it is back tomorrow; what is gone for longer stays out until it is
-// said to be back.
+// Marks products as sold out with one tap, until tomorrow or until further notice.
 import { useEffect, useState } from "preact/hooks";
 import { ApiProblem, call, get } from "./api.js";
 import { announce } from "./ui/announce.js";
@@ -12,7 +11,7 @@ import { html } from "./ui/html.js";
 /** @typedef {{ currency: string, categories: { id: string, name: string }[], products: MenuProduct[] }} Menu */
 /** @typedef {{ variation_id?: string, option_id?: string }} Part of a product; none is the product itself */
 
-/** On the clock of the shop: before anybody opens, after the last one has closed. */
+/** Local time: after closing and before opening. */
 const morningHour = 5;
 
 /** The next morning, from `now` on. @param {Date} now */
@@ -23,7 +22,7 @@ function tomorrowMorning(now) {
   return morning;
 }
 
-/** What comes back by itself, or is changed by a colleague, is seen while the window is open. */
+/** Interval of reads while the dialog is open. */
 const lookMs = 20_000;
 
 /** @param {{ onClose: () => void }} props */
@@ -54,7 +53,7 @@ export function SoldOut({ onClose }) {
   }, []);
 
   const found = menu?.products.filter(({ name }) => name.toLowerCase().includes(wanted.trim().toLowerCase()));
-  const groups = [...(menu?.categories ?? []), { id: null, name: "Without a category" }]
+  const groups = [...(menu?.categories ?? []), { id: null, name: "No category" }]
     .map(({ id, name }) => ({ name, products: found?.filter(({ category_id }) => category_id === id) ?? [] }))
     .filter(({ products }) => products.length > 0);
 
@@ -67,7 +66,6 @@ export function SoldOut({ onClose }) {
           placeholder="Find a product"
           value=${wanted}
           onInput=${(/** @type {InputEvent} */ event) => {
-            // Nothing that could be lost.
             event.stopPropagation();
             setWanted(/** @type {HTMLInputElement} */ (event.currentTarget).value);
           }}
@@ -89,14 +87,14 @@ export function SoldOut({ onClose }) {
 }
 
 /**
- * A product with all that can run out of it.
+ * A product with its variations and options.
  * @param {{ product: MenuProduct, onChange: (product: Product) => void }} props
  */
 export function Stock({ product, onChange }) {
   const { id, name, available, variations, option_groups } = product;
   const options = option_groups.flatMap((group) => group.options);
   const partsOut = [...variations, ...options].filter((part) => !part.available).length;
-  // As it is when the window opens; it does not snap shut under a finger when the last one is back.
+  // Fixed when the dialog opens, so that it does not close under a finger.
   const [opened] = useState(partsOut > 0);
   return html`
     <li>

@@ -1,19 +1,19 @@
-// The sound of a new order. Off until somebody wants it: that he does is a preference, and kept on the device.
+// The sound of a new order, off by default. The preference is stored on the device.
 const key = "ristretto.sound";
 
 /** @type {AudioContext | undefined} */
 let audio;
 
-/** Whether it is on, on this device. */
+/** Returns whether the sound is on. */
 export const wantsSound = () => localStorage.getItem(key) === "on";
 
-/** Turns it on or off, and lets it be heard once. @param {boolean} on */
+/** Turns the sound on or off, and plays it once. @param {boolean} on */
 export function setSound(on) {
   localStorage.setItem(key, on ? "on" : "off");
   if (on) chime();
 }
 
-/** Two soft notes, if it is on. A browser plays nothing before the page was touched for the first time. */
+/** Plays two notes if the sound is on. Browsers play nothing before the first touch. */
 export function chime() {
   if (!wantsSound()) return;
   audio ??= new AudioContext();

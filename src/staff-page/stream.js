@@ -1,19 +1,18 @@
-// Server-sent events over fetch, for an EventSource can't say who asks. It comes back by itself, with the id of the
-// last event that it has seen.
+// Server-sent events over fetch, because EventSource sends no token. Reconnects with the last event's id.
 import { ApiProblem, request } from "./api.js";
 
-/** The service says something each 15 s; after twice that, and some, nobody is there. */
+/** The service sends a comment every 15 s; after twice that the connection is dead. */
 const silenceMs = 35_000;
-/** Between tries: the first at once, the next ones so long that a service that starts is not run over. */
+/** Between attempts: the first at once, the next ones spaced for a service that starts. */
 const waitsMs = [500, 1_000, 2_000, 4_000, 8_000];
-/** A stream that ended sooner than this did not end for its token's expiry. */
+/** A stream that ended sooner did not end at its token's expiry. */
 const shortMs = 1_000;
 
 /** @typedef {{ type: string, id: string | undefined, data: any }} Message */
 /** @typedef {"connecting" | "live" | "lost" | "refused"} StreamState `refused`: it is not tried again */
 
 /**
- * Follows a stream of the API until the function that it gives is called.
+ * Follows a stream of the API. Returns the function that stops it.
  * @param {string} path
  * @param {(message: Message) => void} onMessage
  * @param {(state: StreamState) => void} onState
@@ -35,11 +34,11 @@ export function follow(path, onMessage, onState) {
       connection = new AbortController();
       try {
         await listen(connection.signal);
-        // Ended in good order: the token has expired, or the service is leaving. Only if it can't be reached again is
-        // the connection lost.
+        // A regular end: the token has expired, or the service stops. The connection counts as lost only if the next
+        // attempt fails.
         if (Date.now() - openedAt < shortMs) failures++;
       } catch (error) {
-        // Asking again changes nothing. A session that has ended, though, may be begun again.
+        // A retry would not help. A new sign-in may.
         if (error instanceof ApiProblem && [400, 403, 404].includes(error.status)) {
           if (!stopped) onState("refused");
           return;
@@ -94,7 +93,7 @@ export function follow(path, onMessage, onState) {
     if (Date.now() - heardAt > silenceMs) connection.abort();
   }
   const watch = setInterval(checkSilence, 1_000);
-  /** A tablet that wakes up, or has its network again, doesn't wait for the next try. */
+  /** A tablet that wakes up or is online again retries at once. */
   function lookUp() {
     if (document.visibilityState === "hidden") return;
     checkSilence();
@@ -115,7 +114,7 @@ export function follow(path, onMessage, onState) {
 }
 
 /**
- * A frame without data, such as the heartbeat, is no message.
+ * Parses a frame. Returns undefined for a frame without data, such as a heartbeat.
  * @param {string} frame
  * @returns {Message | undefined}
  */

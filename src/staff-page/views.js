@@ -1,4 +1,4 @@
-// The page's views, in the order in which they are offered. A module is fetched when its view is first opened.
+// The views in the order of the navigation. A module is loaded when its view is first opened.
 
 /** @typedef {import("../users/schemas.ts").User["role"]} Role */
 /** @typedef {import("./router.js").Route} Route */

@@ -174,9 +174,7 @@ describe.skipIf(noBrowser)("the board", () => {
     await card(page, "Waiting", order).waitFor();
     await page.route(`**/orders/${order.id}/status`, (route) => route.abort("connectionrefused"));
     await tap(page, "Waiting", order);
-    await card(page, "Waiting", order)
-      .getByText("The service can't be reached just now. Tap again.")
-      .waitFor();
+    await card(page, "Waiting", order).getByText("The service is unreachable. Tap again.").waitFor();
     expect(await statusOf(order)).toBe("waiting");
     await page.unrouteAll();
     await tap(page, "Waiting", order);

@@ -38,7 +38,7 @@ describe.skipIf(noBrowser)("the admin views: categories", () => {
     await window.getByRole("button", { name: "Save" }).click();
     const name = window.getByLabel("Name");
     await window.getByText("Please fill this in").waitFor();
-    await window.getByText("Please write a number").waitFor();
+    await window.getByText("Please enter a number").waitFor();
     expect(await name.getAttribute("aria-invalid")).toBe("true");
     await window.locator("input:focus").and(name).waitFor();
     await expectAccessible(page);

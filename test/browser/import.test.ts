@@ -152,7 +152,7 @@ describe.skipIf(noBrowser)("the admin views: import", () => {
         );
     expect(await errors(3)).toEqual([
       ["base_price_cents", "Please write it in cents, such as 450"],
-      ["image_url", "Please write a web address, such as https://example.com/latte"],
+      ["image_url", "Please enter a URL, such as https://example.com/latte"],
       ["variations", "Variation 1: Please write it in cents, such as 450"],
       ["variations", "Variation 2: Please fill this in"],
     ]);
@@ -207,7 +207,7 @@ describe.skipIf(noBrowser)("the admin views: import", () => {
       await route.abort("connectionrefused");
     });
     await page.getByRole("button", { name: "Import the row" }).click();
-    await page.getByText("hojicha.csv: The service can't be reached just now.").waitFor();
+    await page.getByText("hojicha.csv: The service is unreachable.").waitFor();
     expect(await product("Hojicha")).toBeUndefined();
     await page.getByRole("link", { name: "Import" }).click();
   });

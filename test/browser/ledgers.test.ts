@@ -69,21 +69,21 @@ describe.skipIf(noBrowser)("the ledgers", () => {
     await giveUp();
     await open(page);
     const row = part(page, "Refunds due").getByRole("row", { name: /^\$3.50/ });
-    await row.getByText("The provider is in trouble (500): “Try later”").waitFor();
+    await row.getByText("The provider has an error (500): “Try later”").waitFor();
     expect(await page.getByRole("heading", { name: "All clear" }).count()).toBe(0);
     await expectAccessible(page);
     await screenshot(page, "ledgers-due-desk");
 
     answer({ "/refunds": { status: 404, body: { message: "No such charge" } } });
     await row.getByRole("button", { name: "Try again" }).click();
-    await page.getByText("The refund of $3.50 has failed again.").waitFor();
+    await page.getByText("The refund of $3.50 failed again.").waitFor();
     await row.getByText("Failed", { exact: true }).waitFor();
     expect(await refunds()).toMatchObject([{ status: "failed" }]);
 
     answer({});
     await row.getByRole("button", { name: "Try again" }).click();
-    await page.getByText("The refund of $3.50 has gone through").waitFor();
-    await row.getByText("Given back").waitFor();
+    await page.getByText("The refund of $3.50 succeeded").waitFor();
+    await row.getByText("Refunded").waitFor();
     expect(await row.getByRole("button", { name: "Try again" }).count()).toBe(0);
     const [refund] = await refunds();
     expect(refund).toMatchObject({ status: "succeeded", amount_cents: 350 });
@@ -103,7 +103,7 @@ describe.skipIf(noBrowser)("the ledgers", () => {
     await eventually(async () => (await refunds()).at(-1)!.status === "failed");
     answer({});
     await open(page);
-    const row = part(page, "Refunds that failed").getByRole("row", { name: /^\$3.50/ });
+    const row = part(page, "Failed refunds").getByRole("row", { name: /^\$3.50/ });
     await row.waitFor();
     await shop.call(shop.manager, "POST", `/admin/orders/${order.id}/refunds`, { reason: "Again" });
     await row.getByRole("button", { name: "Try again" }).click();
@@ -117,16 +117,16 @@ describe.skipIf(noBrowser)("the ledgers", () => {
     answer({ "/payments": "reset", "/refunds": { status: 500 } });
     await expect(shop.place()).rejects.toThrow("payment_unconfirmed");
     await open(page);
-    const unknown = part(page, "Charges that nobody knows of").getByRole("row", { name: /^\$3.50/ });
-    await unknown.getByText("Nobody knows yet").waitFor();
+    const unknown = part(page, "Unknown charges").getByRole("row", { name: /^\$3.50/ });
+    await unknown.getByText("Unknown").waitFor();
     await unknown.getByRole("link", { name: "its customer" }).waitFor();
     await shop.sql`update payments set attempted_at = now() - interval '1 hour' where status = 'unknown'`;
     await eventually(async () => (await refunds()).at(-1)!.status === "pending");
     await giveUp();
     await open(page);
     const row = part(page, "Refunds due").getByRole("row", { name: /^\$3.50/ });
-    await row.getByText("None: a charge that no order came of").waitFor();
-    await row.getByText("It can't be sent again from here: give it back by hand.").waitFor();
+    await row.getByText("None: a charge without an order").waitFor();
+    await row.getByText("Refund it by hand.").waitFor();
     expect(await row.getByRole("button", { name: "Try again" }).count()).toBe(0);
     await expectAccessible(page);
   });
@@ -140,8 +140,8 @@ describe.skipIf(noBrowser)("the ledgers", () => {
       (await shop.sql`select status from notifications where order_id = ${order.id}`)[0]!.status;
     await eventually(async () => (await statusOf()) === "failed");
     await open(page);
-    const row = part(page, "Notifications that failed").getByRole("row", { name: /^In preparation/ });
-    await row.getByText("The provider refused (400).").waitFor();
+    const row = part(page, "Failed notifications").getByRole("row", { name: /^In preparation/ });
+    await row.getByText("The provider rejected it (400).").waitFor();
     answer({});
     await row.getByRole("button", { name: "Try again" }).click();
     await page.getByText("“In preparation” is sent").waitFor();
@@ -162,7 +162,7 @@ describe.skipIf(noBrowser)("the ledgers", () => {
     const shown = async () => (await page.getByRole("rowheader").all()).length;
     for (const [ledger, filter, table, where] of [
       ["Refunds", "Failed", "refunds", "failed"],
-      ["Refunds", "Given back", "refunds", "succeeded"],
+      ["Refunds", "Refunded", "refunds", "succeeded"],
       ["Payments", "Charged", "payments", "succeeded"],
       ["Payments", "Refund due", "payments", "refund_due"],
       ["Notifications", "Sent", "notifications", "sent"],
@@ -178,7 +178,7 @@ describe.skipIf(noBrowser)("the ledgers", () => {
     await page.getByRole("rowheader").first().waitFor();
     await screenshot(page, "payments-phone-dark");
     await expectAccessible(page);
-    await status.getByRole("link", { name: "Being charged" }).click();
+    await status.getByRole("link", { name: "Charge pending" }).click();
     await page.getByText("There are no such payments.").waitFor();
     expect(complaints).toEqual([]);
   });

@@ -80,20 +80,20 @@ describe.skipIf(noBrowser)("the admin views: orders", () => {
     await eventually(async () => (await found()).join() === String(old.number));
     await page.getByLabel("To", { exact: true }).fill("2026-02-02");
     await show();
-    await page.getByText("No order is like this.").waitFor();
+    await page.getByText("No orders found.").waitFor();
 
     await page.getByLabel("From").fill("");
     await page.getByLabel("To", { exact: true }).fill("");
     await page.getByLabel("Customer").fill("nobody@example.com");
     await show();
-    await page.getByText("Nobody has this email").waitFor();
+    await page.getByText("No user has this email").waitFor();
     expect(await page.getByLabel("Customer").getAttribute("aria-invalid")).toBe("true");
     await page.getByLabel("Customer").fill(shop.customer.email.toUpperCase());
     await show();
     await eventually(async () => (await found()).length === 50);
     expect(page.url()).toContain(`customer_id=${shop.customer.id}`);
     await page.goBack();
-    await page.getByText("No order is like this.").waitFor();
+    await page.getByText("No orders found.").waitFor();
   });
 
   test("an order's story tells what was ordered, who, where its money is, who was told and what happened", async () => {
@@ -113,7 +113,7 @@ describe.skipIf(noBrowser)("the admin views: orders", () => {
     await page.goto(`${shop.url}/admin#/orders`);
     await page.getByRole("link", { name: String(order.number), exact: true }).click();
     await page.getByRole("heading", { name: `Order ${order.number}` }).waitFor();
-    const receipt = (await part(page, "What was ordered").innerText()).replace(/\s+/g, " ");
+    const receipt = (await part(page, "Items").innerText()).replace(/\s+/g, " ");
     for (const told of [
       "2 × Flat White Double, Oat (+$0.60), Hot extra hot $11.20 $5.60 each",
       "1 × Donuts Jelly $2.30",
@@ -126,9 +126,9 @@ describe.skipIf(noBrowser)("the admin views: orders", () => {
       expect(who).toContain(told);
     const [payment] = await shop.sql`select id from payments where order_id = ${order.id}`;
     const paid = (await part(page, "Payment").innerText()).replace(/\s+/g, " ");
-    for (const told of ["$13.50 Charged", "The provider said yes (200).", payment!.id])
+    for (const told of ["$13.50 Charged", "The provider accepted it (200).", payment!.id])
       expect(paid).toContain(told);
-    expect(await part(page, "What happened").getByRole("listitem").allInnerTexts()).toEqual([
+    expect(await part(page, "History").getByRole("listitem").allInnerTexts()).toEqual([
       expect.stringMatching(/^Placed/),
     ]);
     await expectAccessible(page);
@@ -136,10 +136,10 @@ describe.skipIf(noBrowser)("the admin views: orders", () => {
 
     // What a colleague does is seen without asking.
     await shop.call(shop.barista, "PATCH", `/orders/${order.id}/status`, { status: "preparation" });
-    await part(page, "What happened").getByText("In preparation").waitFor();
+    await part(page, "History").getByText("In preparation").waitFor();
     await page.getByRole("button", { name: "It's ready" }).click();
     await page.getByRole("button", { name: "Hand over" }).click();
-    await part(page, "What happened").getByText("Handed over").waitFor();
+    await part(page, "History").getByText("Handed over").waitFor();
     expect(await statusesOf(order)).toEqual(["delivered", "paid"]);
     await part(page, "Notifications").getByRole("row", { name: "Handed over Sent" }).waitFor();
     const told = (await part(page, "Notifications").innerText()).match(/Sent/g);
@@ -174,7 +174,7 @@ describe.skipIf(noBrowser)("the admin views: orders", () => {
     expect(await amount.inputValue()).toBe("3.50");
     await amount.fill("three");
     await save.click();
-    await dialog.getByText("Please write a number").waitFor();
+    await dialog.getByText("Please enter a number").waitFor();
     await dialog.getByText("Please fill this in").waitFor();
     await amount.fill("4");
     await dialog.getByLabel("Reason").fill("Cold");
@@ -189,7 +189,7 @@ describe.skipIf(noBrowser)("the admin views: orders", () => {
     await save.click();
     await dialog.waitFor({ state: "detached" });
     await part(page, "Refunds").getByRole("row", { name: "$1.20 Given back Cold" }).waitFor();
-    await part(page, "What happened").getByText("$1.20 given back").waitFor();
+    await part(page, "History").getByText("$1.20 given back").waitFor();
     expect(await statusesOf(order)).toEqual(["waiting", "partially_refunded"]);
 
     await page.getByRole("button", { name: "Refund…" }).click();
@@ -198,7 +198,7 @@ describe.skipIf(noBrowser)("the admin views: orders", () => {
     await shop.call(shop.manager, "POST", `/admin/orders/${order.id}/refunds`, { reason: "Goodwill" });
     await dialog.getByLabel("Reason").fill("Also cold");
     await save.click();
-    await dialog.getByText("All of the payment is given back, or on its way").waitFor();
+    await dialog.getByText("The whole payment is refunded, or pending").waitFor();
     expect(await dialog.getByLabel("Reason").inputValue()).toBe("Also cold");
     await dialog.getByRole("button", { name: "Close" }).click();
     await page.getByRole("alertdialog").getByRole("button", { name: "Leave" }).click();
@@ -264,8 +264,8 @@ describe.skipIf(noBrowser)("the admin views: orders", () => {
     await dialog.getByLabel("Reason").fill("Out of beans");
     await save.click();
     await dialog.waitFor({ state: "detached" });
-    await part(page, "What happened").getByText("Out of beans").waitFor();
-    await part(page, "What happened").getByText("$3.50 given back").waitFor();
+    await part(page, "History").getByText("Out of beans").waitFor();
+    await part(page, "History").getByText("$3.50 given back").waitFor();
     expect(kept).toBe(true);
     expect(await statusesOf(order)).toEqual(["canceled", "refunded"]);
     expect(await refundsOf(order)).toEqual([
@@ -296,9 +296,9 @@ describe.skipIf(noBrowser)("the admin views: orders", () => {
     await shop.call(shop.barista, "PATCH", `/orders/${order.id}/status`, { status: "preparation" });
     await openOrder(page, order);
     const row = part(page, "Notifications").getByRole("row", { name: /^In preparation Failed/ });
-    await row.getByText("The provider is in trouble (503): “Closed for lunch”").waitFor();
+    await row.getByText("The provider has an error (503): “Closed for lunch”").waitFor();
     await row.getByRole("button", { name: "Try again" }).click();
-    await page.getByText("“In preparation” has failed again.").waitFor();
+    await page.getByText("“In preparation” failed again.").waitFor();
     shop.provider.answer = () => ({ status: 200, body: { success: true } });
     await row.getByRole("button", { name: "Try again" }).click();
     await page.getByText("“In preparation” is sent").waitFor();

@@ -65,12 +65,12 @@ describe.skipIf(noBrowser)("the admin views: products", () => {
     await shop.call(shop.manager, "PUT", `/admin/products/${latte}/availability`, { available: true });
 
     await page.getByLabel("Find by name").fill("ATZ");
-    await page.getByText("Nothing is like that.").waitFor();
+    await page.getByText("No products found.").waitFor();
     await page.getByLabel("Find by name").fill("ATT");
     await page.getByRole("rowheader", { name: "Latte" }).waitFor();
     expect(await names()).toHaveLength(1);
     await page.getByLabel("Category").selectOption("Bakery");
-    await page.getByText("Nothing is like that.").waitFor();
+    await page.getByText("No products found.").waitFor();
     await page.getByLabel("Find by name").fill("");
     await page.getByRole("rowheader", { name: "Donuts" }).click();
     await page.getByRole("heading", { name: "Donuts" }).waitFor();
@@ -110,10 +110,10 @@ describe.skipIf(noBrowser)("the admin views: products", () => {
     await page.locator("input:focus").and(field("Name").first()).waitFor();
     expect(await page.locator(".error").allInnerTexts()).toEqual([
       "Please fill this in",
-      "Please write a number",
+      "Please enter a number",
       "Please fill this in",
-      "Please write a number",
-      "Please write a number",
+      "Please enter a number",
+      "Please enter a number",
       "At least 1 is needed",
     ]);
     await screenshot(page, "product-refused-desk");
@@ -121,7 +121,7 @@ describe.skipIf(noBrowser)("the admin views: products", () => {
     // Its row is the first one now.
     await row("variation 3").getByRole("button", { name: "Move small up" }).click();
     await row("variation 2").getByRole("button", { name: "Move small up" }).click();
-    await row("variation 1").getByText("Please write a number").waitFor();
+    await row("variation 1").getByText("Please enter a number").waitFor();
     await row("variation 3").getByText("Please fill this in").waitFor();
     // What was told of it goes with it.
     await row("variation 3").getByRole("button", { name: "Remove the variation without a name" }).click();
@@ -138,7 +138,7 @@ describe.skipIf(noBrowser)("the admin views: products", () => {
     }
     await row("option 2").getByLabel("Price").fill("+0.6");
     await save();
-    await row("variation 2").getByText("There is another one of this name").waitFor();
+    await row("variation 2").getByText("This name is used twice").waitFor();
     // The focus goes there a moment later, and what is typed meanwhile would go with it.
     await row("variation 2").locator("input:focus").waitFor();
     await row("variation 1").getByLabel("Name").fill("Large");
@@ -154,7 +154,7 @@ describe.skipIf(noBrowser)("the admin views: products", () => {
       buffer: Buffer.from("no picture"),
     });
     await save();
-    await page.getByText("This is no picture that can be shown: PNG, JPEG and WebP can.").waitFor();
+    await page.getByText("This format is not supported. Use PNG, JPEG or WebP.").waitFor();
     await expectAccessible(page);
     await page.getByLabel("Choose another").setInputFiles({
       name: "poster.png",
@@ -162,7 +162,7 @@ describe.skipIf(noBrowser)("the admin views: products", () => {
       buffer: Buffer.concat([png, Buffer.alloc(6_000_000)]),
     });
     await save();
-    await page.getByText("The picture is too large: it may have 5 MB.").waitFor();
+    await page.getByText("The picture is too large. The limit is 5 MB.").waitFor();
     await page.getByRole("heading", { name: "Cortado" }).waitFor();
     const [made] = await shop.sql<{ id: string }[]>`select id from products where name = 'Cortado'`;
     expect(new URL(page.url()).hash).toBe(`#/products/${made!.id}`);

@@ -44,7 +44,7 @@ describe.skipIf(noBrowser)("the admin views: promotions", () => {
     await page.getByRole("button", { name: "New promotion" }).click();
     const window = page.getByRole("dialog", { name: "New promotion" });
     await window.getByLabel("Picture").fill("javascript:alert(1)");
-    await window.getByLabel("Where it leads").fill("donuts");
+    await window.getByLabel("Link").fill("donuts");
     await window.getByLabel("Place").fill("first");
     // Filled in by half.
     await window.getByLabel("Until").pressSequentially("0305");
@@ -52,21 +52,21 @@ describe.skipIf(noBrowser)("the admin views: promotions", () => {
     await window.getByText("Please choose a date and time").waitFor();
     expect(await window.locator(".error").allInnerTexts()).toEqual([
       "Please fill this in",
-      "Please write a web address, such as https://example.com/latte",
-      "Please write a web address, such as https://example.com/latte",
+      "Please enter a URL, such as https://example.com/latte",
+      "Please enter a URL, such as https://example.com/latte",
       "Please choose a date and time",
-      "Please write a number",
+      "Please enter a number",
     ]);
     await screenshot(page, "promotion-refused-desk");
     await expectAccessible(page);
     await window.getByLabel("Title").fill("Fresh donuts");
     await window.getByLabel("Picture").fill("");
-    await window.getByLabel("Where it leads").fill("/donuts");
+    await window.getByLabel("Link").fill("/donuts");
     await window.getByLabel("Place").fill("-1");
     await window.getByLabel("From").fill("2026-02-02T07:30");
     await window.getByLabel("Until").fill("2026-02-01T07:30");
     await window.getByRole("button", { name: "Save" }).click();
-    await window.getByText("It has to end after it starts").waitFor();
+    await window.getByText("It must end after it starts").waitFor();
     expect(await row("Fresh donuts")).toBeUndefined();
 
     await page.route("**/admin/promotions", (route) => route.abort("connectionrefused"));

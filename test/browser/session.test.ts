@@ -128,7 +128,7 @@ describe.skipIf(noBrowser)("a session on the staff's page", () => {
     const { page, complaints } = await openBoard(gone);
     await shop.sql`update users set role = 'customer' where id = ${gone.id}`;
     await page.evaluate("const { now } = Date; Date.now = () => now() + 60_000;");
-    await page.getByText("This account may not see the orders any more.").waitFor();
+    await page.getByText("This account may no longer see the orders.").waitFor();
     await page.reload();
     await page.getByText("This page is for the staff").waitFor();
     await page.getByRole("heading", { name: "Sign in" }).waitFor();
@@ -142,7 +142,7 @@ describe.skipIf(noBrowser)("a session on the staff's page", () => {
       route.fulfill({ status: 200, contentType: "text/html", body: "<h1>Welcome to our wifi</h1>" }),
     );
     await page.getByRole("link", { name: "Categories" }).click();
-    await page.getByText("The service can't be reached just now.").waitFor();
+    await page.getByText("The service is unreachable.").waitFor();
     await page.unrouteAll();
     await page.getByRole("button", { name: "Try again" }).click();
     await page.getByRole("rowheader", { name: "Coffee" }).waitFor();

@@ -125,7 +125,7 @@ describe.skipIf(noBrowser)("today at a glance", () => {
     const { page } = await open();
     await page.route("**/admin/sales**", (route) => route.abort("connectionrefused"));
     await page.getByRole("link", { name: "Yesterday" }).click();
-    await page.getByText("The service can't be reached just now.").waitFor();
+    await page.getByText("The service is unreachable.").waitFor();
     await page.unrouteAll();
     await page.getByRole("button", { name: "Try again" }).click();
     await shows(page, "Orders", "1");

@@ -54,13 +54,13 @@ describe.skipIf(noBrowser)("the admin views: users", () => {
     await eventually(async () => (await page.getByRole("row").count()) === 1 + 1);
     await page.getByLabel("Email").fill(shop.customer.email.toUpperCase());
     await find();
-    await page.getByText("Nobody is like this.").waitFor();
+    await page.getByText("No users found.").waitFor();
     await page.getByLabel("Role").selectOption({ label: "Any" });
     await find();
     await page.getByRole("link", { name: shop.customer.email }).click();
     await page.getByRole("heading", { level: 1, name: shop.customer.email }).waitFor();
     await page.getByRole("link", { name: "Orders", exact: true }).last().click();
-    await page.getByText("No order is like this.").waitFor();
+    await page.getByText("No orders found.").waitFor();
     await eventually(async () => (await page.getByLabel("Customer").inputValue()) === shop.customer.email);
   });
 
@@ -73,7 +73,7 @@ describe.skipIf(noBrowser)("the admin views: users", () => {
     await person.getByLabel("First name").fill("Ada");
     await person.getByLabel("Phone").fill("call me");
     await person.getByRole("button", { name: "Save" }).click();
-    await person.getByText("This isn't in a form that can be read").waitFor();
+    await person.getByText("This format is not valid").waitFor();
     await person.getByLabel("Phone").fill("+1 555 0199");
     await person.getByRole("button", { name: "Save" }).click();
     await person.getByText("This phone number has an account already").waitFor();
@@ -137,24 +137,24 @@ describe.skipIf(noBrowser)("the admin views: users", () => {
     });
     expect(response.status).toBe(200);
     await openUser(cy);
-    await part("Signed in on").getByText("Safari on iPhone", { exact: true }).waitFor();
-    await part("Signs in through").getByText("@cy_drinks").waitFor();
+    await part("Devices").getByText("Safari on iPhone", { exact: true }).waitFor();
+    await part("Linked accounts").getByText("@cy_drinks").waitFor();
     await expectAccessible(page);
     await screenshot(page, "user-desk");
-    await part("Signed in on").getByRole("button", { name: "Sign out" }).click();
-    await part("Signed in on").getByText("No device.").waitFor();
+    await part("Devices").getByRole("button", { name: "Sign out" }).click();
+    await part("Devices").getByText("No devices.").waitFor();
     const sessions =
       await shop.sql`select ended_at is not null as ended from sessions where user_id = ${cy.id}`;
     expect(sessions).toEqual([{ ended: true }]);
 
     await shop.sql`update users set email = null, password_hash = null where id = ${cy.id}`;
-    const unlink = part("Signs in through").getByRole("button", { name: "Unlink" });
+    const unlink = part("Linked accounts").getByRole("button", { name: "Unlink" });
     await unlink.click();
-    await part("Signs in through").getByText("Without this identity").waitFor();
+    await part("Linked accounts").getByText("Without this identity").waitFor();
     expect(await shop.sql`select 1 from identities where user_id = ${cy.id}`).toHaveLength(1);
     await shop.sql`update users set email = ${cy.email} where id = ${cy.id}`;
     await unlink.click();
-    await part("Signs in through").getByText("Nothing but email and password.").waitFor();
+    await part("Linked accounts").getByText("Email and password only.").waitFor();
     expect(await shop.sql`select 1 from identities where user_id = ${cy.id}`).toHaveLength(0);
   });
 
@@ -186,7 +186,7 @@ describe.skipIf(noBrowser)("the admin views: users", () => {
     expect(await rowOf(shop.customer)).toMatchObject({ deleted: true });
     expect(await page.getByRole("rowheader", { name: shop.customer.email }).count()).toBe(0);
     await page.goto(`${shop.url}/admin#/orders/${order.id}`);
-    await page.getByText("An account that was deleted").waitFor();
+    await page.getByText("Deleted account").waitFor();
   });
 
   test("on a phone nothing runs out of the screen", async () => {
@@ -199,7 +199,7 @@ describe.skipIf(noBrowser)("the admin views: users", () => {
     ]) {
       await page.goto(`${shop.url}/admin#/${path}`);
       await page.getByLabel("Role").waitFor();
-      await eventually(async () => (await page.getByText("Reading…").count()) === 0);
+      await eventually(async () => (await page.getByText("Loading…").count()) === 0);
       expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(phone.width);
       await expectAccessible(page);
       await page.screenshot({ path: `test/browser/screenshots/${name}.png`, fullPage: true });

@@ -1,4 +1,4 @@
-// The menu's categories, in its order.
+// The categories, in the menu's order.
 import { useState } from "preact/hooks";
 import { Dialog } from "../ui/dialog.js";
 import { Form, FormActions, TextArea, TextField, wholeNumber } from "../ui/form.js";

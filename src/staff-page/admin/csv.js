@@ -1,6 +1,6 @@
 /**
- * Takes a CSV file, gives its lines as cells, to be shown: quoted cells may hold commas, quotes and line breaks. Empty
- * lines are left out, and a quote that is never closed reaches to the end. What the file means is for the service.
+ * Parses a CSV file for a preview; the service validates it. Quoted cells may contain commas, quotes and line breaks.
+ * Omits empty lines. An unclosed quote extends to the end.
  * @param {string} text
  * @returns {string[][]}
  */
@@ -9,7 +9,7 @@ export function splitCsv(text) {
   const lines = [];
   /** @type {string[]} */
   let line = [];
-  // A cell and what ends it. At the beginning of a cell only, a quote opens it.
+  // A cell and its separator. A quote opens a cell only at its beginning.
   const cell = /(?:"((?:[^"]|"")*)(?:"|$))?([^,\r\n]*)(,|\r\n|\n|\r|$)/gy;
   const body = text.replace(/^\uFEFF/, "");
   while (cell.lastIndex < body.length) {

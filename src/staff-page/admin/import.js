@@ -1,6 +1,6 @@
-// The catalog from a spreadsheet, and into one. A file is tried before anything is written.
+// Import and export of the catalog as CSV. A dry run precedes each import.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiProblem, call, request, whole } from "../api.js";
+import { ApiProblem, call, readBody, request } from "../api.js";
 import { toast, toastError } from "../ui/announce.js";
 import { Button } from "../ui/button.js";
 import { FileDrop } from "../ui/file-drop.js";
@@ -12,15 +12,15 @@ import { splitCsv } from "./csv.js";
 /** @typedef {import("../../catalog/schemas.ts").ImportResult} ImportResult */
 /** @typedef {import("../api.js").FieldError} FieldError */
 /**
- * What is to be imported: its bytes are kept, so that what was tried is what is imported.
+ * The file to import. Its bytes are kept, so that the import equals the dry run.
  * @typedef {{ name: string, body: Blob, lines: string[][] }} Source
  */
 /** @typedef {{ result: ImportResult } | { problem: ApiProblem, again?: () => Promise<void> }} Outcome */
 
-/** The API's limit. Known here: a browser that is refused in the middle of sending may not hear why. */
+/** The API's limit, checked here because a browser may not see a rejection while it sends. */
 const maxImportBytes = 2 * 1024 * 1024;
 
-/** Rows that are shown at once: each has six cells. */
+/** Rows in the preview. */
 const rowsShown = 100;
 
 export function View() {
@@ -40,22 +40,22 @@ export function View() {
   async function send(next, dry) {
     latest.current = next;
     /** @type {Outcome} */
-    let told;
+    let nextOutcome;
     try {
       const query = { dry_run: dry };
-      told = { result: await call("POST", "/admin/products/import", { query, body: next.body }) };
+      nextOutcome = { result: await call("POST", "/admin/products/import", { query, body: next.body }) };
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
-      told = { problem: error, again: () => send(next, dry) };
+      nextOutcome = { problem: error, again: () => send(next, dry) };
     }
-    if ("result" in told && !dry) toast(`${next.name} is imported`);
-    // Another one may have been chosen meanwhile, or another view.
+    if ("result" in nextOutcome && !dry) toast(`${next.name} is imported`);
+    // The user may have chosen another file or view.
     if (latest.current !== next) {
-      if ("problem" in told && !dry) toastError(`${next.name}: ${told.problem.message}`);
+      if ("problem" in nextOutcome && !dry) toastError(`${next.name}: ${nextOutcome.problem.message}`);
       return;
     }
     setSource(next);
-    setOutcome(told);
+    setOutcome(nextOutcome);
     setTrying("");
   }
 
@@ -67,12 +67,12 @@ export function View() {
     setOutcome(undefined);
     try {
       const bytes = await file.arrayBuffer();
-      // Spreadsheets' own name for CSV, or none: by its content it may well be. Anything else is refused by its kind.
+      // The media type that spreadsheets give to CSV, or none: the service checks the content.
       const type = /csv|excel$|^text\/|^$/.test(file.type) ? "text/csv" : file.type;
       const lines = type === "text/csv" ? splitCsv(new TextDecoder().decode(bytes)) : [];
       await send({ name: file.name, body: new Blob([bytes], { type }), lines }, true);
     } catch (error) {
-      // Taken away, or changed, since it was chosen.
+      // The file was deleted or changed since it was chosen.
       if (!(error instanceof DOMException)) throw error;
       refuse("unreadable");
     }
@@ -93,14 +93,14 @@ export function View() {
   async function download() {
     try {
       const response = await request("GET", "/admin/products/export");
-      const url = URL.createObjectURL(await whole(response.blob()));
+      const url = URL.createObjectURL(await readBody(response.blob()));
       const link = Object.assign(document.createElement("a"), { href: url, download: "products.csv" });
       link.click();
-      // Not at once: a browser may still be about to read it.
+      // Later, because a browser may not have read it yet.
       setTimeout(() => URL.revokeObjectURL(url), 10_000);
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
-      // Not in the place of what a file was tried to be.
+      // A toast, so that the result of a dry run stays visible.
       toastError(`The products could not be downloaded. ${error.message}`);
     }
   }
@@ -163,14 +163,14 @@ function Summary({ outcome, source, onImport }) {
 const fileProblems = {
   body_too_large: "The file is too large: 2 MB at most. Import it in parts.",
   unsupported_media_type: "This is no CSV file. In a spreadsheet, choose “Save as”, then CSV.",
-  name_taken: "Somebody else has just made a product of the same name. Please try again.",
+  name_taken: "Another user has just created a product of this name. Please try again.",
 };
 
 /** @param {{ lines: string[][], errors: FieldError[] }} props */
 function Preview({ lines: [header = [], ...rows], errors }) {
   const [shown, setShown] = useState(rowsShown);
   const refused = Map.groupBy(errors, ({ row = 0 }) => row);
-  // What is about the file itself stands above.
+  // Errors of the whole file are shown above.
   refused.delete(0);
   const [onlyRefused, setOnlyRefused] = useState(refused.size > 0);
   const numbered = rows.map((cells, at) => ({ number: at + 1, cells }));
@@ -191,7 +191,7 @@ function Preview({ lines: [header = [], ...rows], errors }) {
               <tr key=${number} class=${found.length > 0 ? "refused" : ""}>
                 <th scope="row" class="number">${number}</th>
                 ${names.map((name, at) => {
-                  // What is about the whole row stands in its first cell.
+                  // Errors of a whole row are shown in its first cell.
                   const here = found.filter(
                     ({ path }) => Math.max(0, names.indexOf(path.split("/")[1] ?? "")) === at,
                   );

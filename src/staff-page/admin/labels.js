@@ -1,4 +1,4 @@
-// What people, the service's statuses and the providers' answers are called to a person.
+// Labels of users, statuses and provider responses.
 import { html } from "../ui/html.js";
 
 /** @typedef {import("../../orders/schemas.ts").Order} Order */
@@ -8,9 +8,9 @@ import { html } from "../ui/html.js";
 
 /** @param {Pick<import("../api.js").User, "first_name" | "last_name" | "email">} user */
 export const nameOf = ({ first_name, last_name, email }) =>
-  [first_name, last_name].filter(Boolean).join(" ") || email || "Without a name";
+  [first_name, last_name].filter(Boolean).join(" ") || email || "No name";
 
-/** A word, and the class that colors it. @typedef {[string, string]} StatusLabel */
+/** A label, and the class that colors it. @typedef {[string, string]} StatusLabel */
 
 /** @type {Record<Order["status"], StatusLabel>} */
 export const orderStatuses = {
@@ -21,22 +21,22 @@ export const orderStatuses = {
   canceled: ["Canceled", "late"],
 };
 
-/** Of an order, as its customer is told. @type {Record<Order["payment_status"], StatusLabel>} */
+/** Of an order. @type {Record<Order["payment_status"], StatusLabel>} */
 export const orderPaymentStatuses = {
   paid: ["Paid", "fine"],
   partially_refunded: ["Partly refunded", "soon"],
-  refund_pending: ["Refund on its way", "soon"],
+  refund_pending: ["Refund pending", "soon"],
   refunded: ["Refunded", "calm"],
   refund_due: ["Refund due", "late"],
 };
 
-/** Of a charge in the ledger. @type {Record<Payment["status"], StatusLabel>} */
+/** Of a payment. @type {Record<Payment["status"], StatusLabel>} */
 export const paymentStatuses = {
-  pending: ["Being charged", "soon"],
+  pending: ["Charge pending", "soon"],
   succeeded: ["Charged", "fine"],
   failed: ["Not charged", "calm"],
-  unknown: ["Nobody knows yet", "late"],
-  refund_pending: ["Refund on its way", "soon"],
+  unknown: ["Unknown", "late"],
+  refund_pending: ["Refund pending", "soon"],
   refunded: ["Refunded", "calm"],
   refund_due: ["Refund due", "late"],
 };
@@ -44,7 +44,7 @@ export const paymentStatuses = {
 /** @type {Record<Refund["status"], StatusLabel>} */
 export const refundStatuses = {
   pending: ["On its way", "soon"],
-  succeeded: ["Given back", "fine"],
+  succeeded: ["Refunded", "fine"],
   failed: ["Failed", "late"],
   due: ["Due", "late"],
 };
@@ -56,47 +56,47 @@ export const notificationStatuses = {
   failed: ["Failed", "late"],
 };
 
-/** @param {{ told: StatusLabel }} props */
-export function Badge({ told: [word, kind] }) {
-  return html`<span class=${`badge ${kind}`}>${word}</span>`;
+/** @param {{ label: StatusLabel }} props */
+export function Badge({ label: [text, kind] }) {
+  return html`<span class=${`badge ${kind}`}>${text}</span>`;
 }
 
 /** @type {[RegExp, string][]} */
 const errors = [
-  [/^no response within/, "No answer came in time."],
-  [/PAYMENT_REFUND_URL/, "This shop has no provider that refunds: give it back by hand."],
+  [/^no response within/, "The provider did not respond in time."],
+  [/PAYMENT_REFUND_URL/, "No refund endpoint is configured: refund by hand."],
   [/^ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|CONNECT_TIMEOUT/, "The provider could not be reached."],
 ];
 
 /**
- * What a provider answered, or why it did not.
+ * Describes a provider's response or error.
  * @param {unknown} response of a payment, refund or notification
  */
-function answerInWords(response) {
-  if (!response) return "No answer yet.";
+function describeResponse(response) {
+  if (!response) return "No response yet.";
   const { status, body, error } = /** @type {{ status?: number, body?: any, error?: string }} */ (response);
   if (error)
-    return errors.find(([pattern]) => pattern.test(error))?.[1] ?? `The connection broke off (${error}).`;
+    return errors.find(([pattern]) => pattern.test(error))?.[1] ?? `The connection was lost (${error}).`;
   const message = typeof body?.message === "string" ? `: “${body.message}”` : ".";
   if (status && status >= 200 && status < 300)
     return body?.success === false
-      ? `The provider said no${message}`
-      : `The provider said yes (${status})${message}`;
-  if (status === 404) return `The provider knows of none such (404)${message}`;
-  if (status && status >= 500) return `The provider is in trouble (${status})${message}`;
-  return `The provider refused (${status})${message}`;
+      ? `The provider rejected it${message}`
+      : `The provider accepted it (${status})${message}`;
+  if (status === 404) return `The provider knows no such charge (404)${message}`;
+  if (status && status >= 500) return `The provider has an error (${status})${message}`;
+  return `The provider rejected it (${status})${message}`;
 }
 
 /**
- * The answer in words, and as it came for who has to talk to the provider.
+ * The response as a sentence, and in full.
  * @param {{ response: unknown }} props
  */
-export function Answer({ response }) {
+export function ProviderResponse({ response }) {
   return html`
-    <p>${answerInWords(response)}</p>
+    <p>${describeResponse(response)}</p>
     ${
       Boolean(response) &&
-      html`<details class="raw"><summary>The whole answer</summary><pre>${JSON.stringify(response, null, 2)}</pre></details>`
+      html`<details class="raw"><summary>Full response</summary><pre>${JSON.stringify(response, null, 2)}</pre></details>`
     }
   `;
 }

@@ -1,11 +1,11 @@
-// Money and messages that need a person, and the ledgers that they stand in.
+// Payments, refunds and notifications, and those that need attention.
 import { html } from "../ui/html.js";
 import { formatMoney } from "../ui/money.js";
 import { Tabs } from "../ui/tabs.js";
 import { Time } from "../ui/time.js";
 import { PagedList, usePaginatedQuery } from "../ui/use-paginated-query.js";
 import { ViewHead } from "../ui/view-head.js";
-import { Answer, Badge, notificationStatuses, paymentStatuses, refundStatuses } from "./labels.js";
+import { Badge, notificationStatuses, ProviderResponse, paymentStatuses, refundStatuses } from "./labels.js";
 import { NotificationTable } from "./notifications.js";
 import { RefundTable } from "./refunds.js";
 
@@ -43,7 +43,7 @@ export function View({ route: { rest, query } }) {
     <${Tabs}
       label="Ledgers"
       tabs=${[
-        { href: "#/ledgers", label: "To look after", current: !ledger },
+        { href: "#/ledgers", label: "Needs attention", current: !ledger },
         ...Object.entries(ledgers).map(([key, { label }]) => ({
           href: `#/ledgers/${key}`,
           label,
@@ -54,7 +54,7 @@ export function View({ route: { rest, query } }) {
     ${
       ledger
         ? html`<${Ledger} key=${name} name=${name} status=${Object.hasOwn(ledger.statuses, status) ? status : ""} />`
-        : html`<${ToLookAfter} />`
+        : html`<${NeedsAttention} />`
     }
   `;
 }
@@ -63,50 +63,50 @@ export function View({ route: { rest, query } }) {
 const attentionItems = [
   {
     title: "Refunds due",
-    about: "The provider can't or won't give these back: a person has to, or has to try again.",
+    about: "The provider did not make these refunds. Retry, or refund by hand.",
     ledger: "refunds",
     status: "due",
   },
   {
-    title: "Refunds that failed",
-    about: "The provider knows of no such charge. Ask it before the customer does.",
+    title: "Failed refunds",
+    about: "The provider knows no such charge. Contact the provider.",
     ledger: "refunds",
     status: "failed",
   },
   {
-    title: "Charges that nobody knows of",
-    about: "They were sent, and no answer came. They are settled by themselves within a minute or so.",
+    title: "Unknown charges",
+    about: "They were sent without a response. The service settles them within about a minute.",
     ledger: "payments",
     status: "unknown",
   },
   {
-    title: "Notifications that failed",
-    about: "They are tried again by themselves for about a day.",
+    title: "Failed notifications",
+    about: "The service retries them for about a day.",
     ledger: "notifications",
     status: "failed",
   },
 ];
 
-function ToLookAfter() {
-  // As many hooks each time: the list never changes.
+function NeedsAttention() {
+  // The list is constant, so the number of hooks is, too.
   const lists = attentionItems.map(({ ledger, status }) =>
     usePaginatedQuery(/** @type {typeof ledgers[string]} */ (ledgers[ledger]).path, { status }),
   );
   const clear = lists.every(({ items }) => items?.length === 0);
   const reading = lists.some(({ items, problem }) => !items && !problem);
   return html`
-    ${reading && html`<p class="quiet">Reading…</p>`}
+    ${reading && html`<p class="quiet">Loading…</p>`}
     ${
       clear &&
       html`<div class="all-clear" role="status">
         <h2>All clear</h2>
-        <p>No refund is due or failed, every charge is known, and every notification has arrived.</p>
+        <p>No refund is due or failed, no charge is unknown, and no notification has failed.</p>
       </div>`
     }
     ${attentionItems.map(({ title, about, ledger }, nth) => {
       const pages = /** @type {import("../ui/use-paginated-query.js").Pages<any>} */ (lists[nth]);
       if (!pages.problem && !pages.items?.length) return null;
-      const id = `worry-${nth}`;
+      const id = `attention-${nth}`;
       return html`
         <section key=${title} class="part" aria-labelledby=${id}>
           <h2 id=${id}>${title} ${pages.items && html`<span class="count">${pages.items.length}${pages.hasMore && "+"}</span>`}</h2>
@@ -131,7 +131,7 @@ function Ledger({ name, status }) {
         current: key === status,
       }))}
     />
-    <${PagedList} pages=${pages} empty=${`There are no such ${label.toLowerCase()}.`}>${table(pages.items ?? [])}<//>
+    <${PagedList} pages=${pages} empty=${`No ${label.toLowerCase()} found.`}>${table(pages.items ?? [])}<//>
   `;
 }
 
@@ -141,7 +141,7 @@ function PaymentTable({ payments }) {
     <div class="table-frame">
       <table>
         <thead>
-          <tr><th>Charge</th><th>Order</th><th>Status</th><th>Given back</th><th>Answer</th><th>Asked for</th></tr>
+          <tr><th>Charge</th><th>Order</th><th>Status</th><th>Refunded</th><th>Response</th><th>Created</th></tr>
         </thead>
         <tbody>
           ${payments.map(
@@ -160,14 +160,14 @@ function PaymentTable({ payments }) {
                 <td data-label="Order">
                   ${
                     order_id
-                      ? html`<a href=${`#/orders/${order_id}`}>Its order</a>`
-                      : html`None came of it; <a href=${`#/users/${customer_id}`}>its customer</a>`
+                      ? html`<a href=${`#/orders/${order_id}`}>Open order</a>`
+                      : html`None; <a href=${`#/users/${customer_id}`}>open customer</a>`
                   }
                 </td>
-                <td data-label="Status"><${Badge} told=${paymentStatuses[status]} /></td>
-                <td data-label="Given back">${refunded_cents > 0 ? formatMoney(refunded_cents) : html`<span class="quiet">nothing</span>`}</td>
-                <td data-label="Answer" class="answer">${amount_cents === 0 ? "Nothing was to be charged." : html`<${Answer} response=${response} />`}</td>
-                <td data-label="Asked for"><${Time} at=${created_at} /></td>
+                <td data-label="Status"><${Badge} label=${paymentStatuses[status]} /></td>
+                <td data-label="Refunded">${refunded_cents > 0 ? formatMoney(refunded_cents) : html`<span class="quiet">nothing</span>`}</td>
+                <td data-label="Response" class="answer">${amount_cents === 0 ? "No charge was needed." : html`<${ProviderResponse} response=${response} />`}</td>
+                <td data-label="Created"><${Time} at=${created_at} /></td>
               </tr>
             `,
           )}

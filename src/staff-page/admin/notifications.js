@@ -1,7 +1,7 @@
-// What customers were told of their orders: the rows, wherever they are listed.
+// The table of notifications.
 import { html } from "../ui/html.js";
 import { Time } from "../ui/time.js";
-import { Answer, Badge, notificationStatuses, orderStatuses } from "./labels.js";
+import { Badge, notificationStatuses, orderStatuses, ProviderResponse } from "./labels.js";
 import { useRetry } from "./retry.js";
 
 /** @typedef {import("../../notifications/schemas.ts").Notification} Notification */
@@ -20,7 +20,7 @@ export function NotificationTable({ notifications, ofOneOrder = false, onRetried
           <tr>
             <th>Notification</th>
             ${!ofOneOrder && html`<th>Order</th>`}
-            <th>Status</th><th>Answer</th><th>Written</th><th><span class="unseen">Actions</span></th>
+            <th>Status</th><th>Response</th><th>Created</th><th><span class="unseen">Actions</span></th>
           </tr>
         </thead>
         <tbody>
@@ -54,10 +54,10 @@ function NotificationRow({ notification, ofOneOrder, onRetried }) {
   return html`
     <tr>
       <th scope="row">${word}</th>
-      ${!ofOneOrder && html`<td data-label="Order"><a href=${`#/orders/${row.order_id}`}>Its order</a></td>`}
-      <td data-label="Status"><${Badge} told=${notificationStatuses[row.status]} />${row.attempts > 1 && html`<span class="tries">${row.attempts} tries</span>`}</td>
-      <td data-label="Answer" class="answer"><${Answer} response=${row.response} /></td>
-      <td data-label="Written"><${Time} at=${row.created_at} /></td>
+      ${!ofOneOrder && html`<td data-label="Order"><a href=${`#/orders/${row.order_id}`}>Open order</a></td>`}
+      <td data-label="Status"><${Badge} label=${notificationStatuses[row.status]} />${row.attempts > 1 && html`<span class="tries">${row.attempts} tries</span>`}</td>
+      <td data-label="Response" class="answer"><${ProviderResponse} response=${row.response} /></td>
+      <td data-label="Created"><${Time} at=${row.created_at} /></td>
       <td class="row-actions">${row.status !== "sent" && row.attempts > 0 && button}</td>
     </tr>
   `;

@@ -1,4 +1,4 @@
-// One order's whole story: what was ordered, where its money is, who was told, what happened when.
+// One order: items, payment, refunds, notifications and history.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiProblem, call, get } from "../api.js";
 import { addressOf, kindOf } from "../fulfillment.js";
@@ -12,7 +12,14 @@ import { formatChange, formatMoney, parseMoney, typedMoney } from "../ui/money.j
 import { Time } from "../ui/time.js";
 import { QueryState, useQuery } from "../ui/use-query.js";
 import { catchFocus, ViewHead } from "../ui/view-head.js";
-import { Answer, Badge, nameOf, orderPaymentStatuses, orderStatuses, paymentStatuses } from "./labels.js";
+import {
+  Badge,
+  nameOf,
+  orderPaymentStatuses,
+  orderStatuses,
+  ProviderResponse,
+  paymentStatuses,
+} from "./labels.js";
 import { NotificationTable } from "./notifications.js";
 import { RefundTable } from "./refunds.js";
 
@@ -32,9 +39,9 @@ import { RefundTable } from "./refunds.js";
  * @property {Event[]} events the oldest first
  */
 
-/** While a provider is being asked, which no stream tells of: soon, and then less often, for it may take a day. */
+/** Intervals of reads while a provider call is pending, which no stream reports. */
 const looks = { firstMs: 500, lastMs: 10_000 };
-/** So long the service keeps events. */
+/** How long the service stores events. */
 const keptMs = 30 * 24 * 3_600_000;
 
 /** @type {Partial<Record<Order["status"], { to: Order["status"], tap: string }>>} */
@@ -51,7 +58,7 @@ const isFinished = ({ status }) => status === "delivered" || status === "cancele
 const isForgotten = ({ created_at }) => Date.now() - Date.parse(created_at) > keptMs;
 
 /** Whether events are missing yet: they are told a moment after what they tell of. @param {Story} story */
-const isUntold = ({ order, refunds, events }) =>
+const isIncomplete = ({ order, refunds, events }) =>
   !isForgotten(order) &&
   (events.length === 0 ||
     events.filter(({ type }) => type === "payment.refunded").length <
@@ -96,7 +103,7 @@ const refundable = ({ payments, refunds }) =>
 
 /** @param {{ id: string }} props */
 export function OrderStory({ id }) {
-  const reading = /** @type {import("../ui/use-query.js").Reading<Story>} */ (
+  const reading = /** @type {import("../ui/use-query.js").QueryResult<Story>} */ (
     useQuery(id, () => readStory(id))
   );
   const [asking, setAsking] = useState(/** @type {"refund" | "cancel" | undefined} */ (undefined));
@@ -106,7 +113,7 @@ export function OrderStory({ id }) {
     const stop = follow(
       `/orders/${id}/events`,
       ({ type, data }) => {
-        // Its stream ends with it, and would be opened again and again.
+        // The stream of a finished order ends; do not reopen it.
         if (isFinished(type === "snapshot" ? data : data.data)) stop();
         if (type === "snapshot") return;
         announce(inBrief(data.data.number, happening(data)[0]));
@@ -120,7 +127,7 @@ export function OrderStory({ id }) {
   const pending = [...(story?.refunds ?? []), ...(story?.notifications ?? [])].some(
     ({ status }) => status === "pending",
   );
-  const underWay = pending || (story !== undefined && isUntold(story));
+  const underWay = pending || (story !== undefined && isIncomplete(story));
   useEffect(() => {
     if (!underWay) return;
     let wait = looks.firstMs;
@@ -137,7 +144,7 @@ export function OrderStory({ id }) {
     return html`
       <${ViewHead} title="Order" />
       <${Back} />
-      <${QueryState} reading=${reading} />
+      <${QueryState} query=${reading} />
     `;
 
   const { order, customer, payments, refunds, notifications, events } = story;
@@ -147,13 +154,13 @@ export function OrderStory({ id }) {
   async function advance() {
     try {
       await call("PATCH", `/orders/${id}/status`, { body: { status: step?.to } });
-      // The stream says the same, which is spoken once.
+      // The stream reports the same change; announce it once.
       if (step) announce(inBrief(order.number, orderStatuses[step.to][0]));
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
       toastError(
         error.code === "invalid_transition"
-          ? "Somebody was quicker: this is how the order is now."
+          ? "Another user was faster. This is the order now."
           : error.message,
       );
     }
@@ -162,8 +169,8 @@ export function OrderStory({ id }) {
 
   return html`
     <${ViewHead} title=${`Order ${order.number}`}>
-      <${Badge} told=${orderStatuses[order.status]} />
-      <${Badge} told=${orderPaymentStatuses[order.payment_status]} />
+      <${Badge} label=${orderStatuses[order.status]} />
+      <${Badge} label=${orderPaymentStatuses[order.payment_status]} />
       <div class="tools order-actions">
         ${!isFinished(order) && html`<button type="button" class="button" onClick=${() => setAsking("cancel")}>Cancel order…</button>`}
         ${left > 0 && html`<button type="button" class="button" onClick=${() => setAsking("refund")}>Refund…</button>`}
@@ -171,11 +178,11 @@ export function OrderStory({ id }) {
       </div>
     <//>
     <${Back} />
-    ${reading.problem && html`<${QueryState} reading=${reading} />`}
+    ${reading.problem && html`<${QueryState} query=${reading} />`}
     <div class="story">
       <div>
         <section class="part sheet" aria-labelledby="ordered">
-          <h2 id="ordered">What was ordered</h2>
+          <h2 id="ordered">Items</h2>
           <${Receipt} order=${order} />
         </section>
         <section class="part sheet" aria-labelledby="paid">
@@ -189,7 +196,7 @@ export function OrderStory({ id }) {
           <${Customer} order=${order} customer=${customer} />
         </section>
         <section class="part sheet" aria-labelledby="happened">
-          <h2 id="happened">What happened</h2>
+          <h2 id="happened">History</h2>
           <${Timeline} order=${order} events=${events} />
         </section>
       </div>
@@ -198,15 +205,15 @@ export function OrderStory({ id }) {
       <h2 id="refunds">Refunds</h2>
       ${
         refunds.length === 0
-          ? html`<p class="quiet">Nothing was given back.</p>`
+          ? html`<p class="quiet">No refunds.</p>`
           : html`<${RefundTable} ofOneOrder refunds=${refunds} onRetried=${reload} />`
       }
     </section>
-    <section class="part" aria-labelledby="told">
-      <h2 id="told">Notifications</h2>
+    <section class="part" aria-labelledby="notifications">
+      <h2 id="notifications">Notifications</h2>
       ${
         notifications.length === 0
-          ? html`<p class="quiet">The customer was told nothing yet: a notification follows each change.</p>`
+          ? html`<p class="quiet">No notifications yet. Each change of status sends one.</p>`
           : html`<${NotificationTable} ofOneOrder notifications=${notifications} onRetried=${reload} />`
       }
     </section>
@@ -218,7 +225,7 @@ export function OrderStory({ id }) {
         onClose=${() => setAsking(undefined)}
         onDone=${async () => {
           setAsking(undefined);
-          toast("The refund is on its way");
+          toast("Refund requested");
           await reload();
           catchFocus();
         }}
@@ -281,10 +288,10 @@ function Receipt({ order }) {
 function PaymentFacts({ payment: { id, amount_cents, refunded_cents, status, response, created_at } }) {
   return html`
     <dl class="facts">
-      <dt>Amount</dt><dd>${formatMoney(amount_cents)} <${Badge} told=${paymentStatuses[status]} /></dd>
-      <dt>Given back</dt><dd>${refunded_cents > 0 ? formatMoney(refunded_cents) : "Nothing"}</dd>
+      <dt>Amount</dt><dd>${formatMoney(amount_cents)} <${Badge} label=${paymentStatuses[status]} /></dd>
+      <dt>Refunded</dt><dd>${refunded_cents > 0 ? formatMoney(refunded_cents) : "Nothing"}</dd>
       <dt>Charged</dt><dd><${Time} at=${created_at} /></dd>
-      <dt>Provider</dt><dd class="answer">${amount_cents === 0 ? "Nothing was to be charged." : html`<${Answer} response=${response} />`}</dd>
+      <dt>Provider</dt><dd class="answer">${amount_cents === 0 ? "No charge was needed." : html`<${ProviderResponse} response=${response} />`}</dd>
       <dt>Provider's key</dt><dd class="id">${id}</dd>
     </dl>
   `;
@@ -297,7 +304,7 @@ function Customer({ order: { customer_id, fulfillment, metadata }, customer }) {
     <dl class="facts">
       <dt>Who</dt>
       <dd>
-        ${customer ? html`<a href=${`#/users/${customer_id}`}>${nameOf(customer)}</a>` : "An account that was deleted"}
+        ${customer ? html`<a href=${`#/users/${customer_id}`}>${nameOf(customer)}</a>` : "Deleted account"}
         <br /><a href=${`#/orders?customer_id=${customer_id}`}>Other orders</a>
       </dd>
       ${(phone_number ?? customer?.phone_number) && html`<dt>Phone</dt><dd>${phone_number ?? customer?.phone_number}</dd>`}
@@ -314,7 +321,7 @@ function Timeline({ order, events }) {
   return html`
     ${
       isForgotten(order) &&
-      html`<p class="quiet">Placed <${Time} at=${order.created_at} />. What happened is kept for 30 days.</p>`
+      html`<p class="quiet">Placed <${Time} at=${order.created_at} />. History is kept for 30 days.</p>`
     }
     <ol class="timeline">
       ${events.map((event) => {
@@ -341,7 +348,7 @@ function happening({ type, data: told }) {
   if (type === "order.created") return ["Placed", "calm"];
   if (type === "order.status_changed") return orderStatuses[data.to];
   if (type === "order.canceled") return ["Canceled", "late", data.reason];
-  if (type === "payment.refunded") return [`${formatMoney(data.amount_cents)} given back`, "fine"];
+  if (type === "payment.refunded") return [`${formatMoney(data.amount_cents)} refunded`, "fine"];
   return [type, "calm"];
 }
 
@@ -355,10 +362,10 @@ function happening({ type, data: told }) {
 function RefundDialog({ order, left, onClose, onDone }) {
   const [amount, setAmount] = useState(typedMoney(left));
   const [reason, setReason] = useState("");
-  /** What was left when a try was not answered: it may have arrived all the same. */
+  /** The refundable amount before an attempt without a response, which may have arrived. */
   const leftBefore = useRef(/** @type {number | undefined} */ (undefined));
 
-  /** Throws an ApiProblem if the last try did arrive, so that nobody gives the same back twice unknowing. */
+  /** Throws ApiProblem if the last attempt arrived, so that no one refunds twice unknowingly. */
   async function lookForLastTry() {
     if (leftBefore.current === undefined) return;
     const gone = leftBefore.current - refundable(await readStory(order.id));
@@ -367,7 +374,7 @@ function RefundDialog({ order, left, onClose, onDone }) {
       throw new ApiProblem({
         status: 409,
         code: "refund_exceeds_payment",
-        detail: `${formatMoney(gone)} is on its way by now: the last try did arrive. Give back more only if you mean it`,
+        detail: `${formatMoney(gone)} is being refunded already: the last attempt arrived. Refund more only if intended`,
       });
   }
 
@@ -381,15 +388,15 @@ function RefundDialog({ order, left, onClose, onDone }) {
       if (!(error instanceof ApiProblem)) throw error;
       if (error.code === "unreachable") leftBefore.current = left;
       if (error.code !== "refund_exceeds_payment") throw error;
-      // As it is now: a colleague may have given something back meanwhile.
+      // Read again: another user may have refunded in the meantime.
       const now = refundable(await readStory(order.id));
       throw new ApiProblem({
         status: error.status,
         code: error.code,
         detail:
           now > 0
-            ? `Only ${formatMoney(now)} of the payment is left to give back`
-            : "All of the payment is given back, or on its way",
+            ? `Only ${formatMoney(now)} of the payment is left to refund`
+            : "The whole payment is refunded, or pending",
       });
     }
     await onDone();
@@ -407,8 +414,8 @@ function RefundDialog({ order, left, onClose, onDone }) {
           onValue=${setAmount}
           autofocus
         />
-        <${TextArea} label="Reason" path="/reason" hint="For your books." value=${reason} onValue=${setReason} />
-        <${FormActions} save="Give back" />
+        <${TextArea} label="Reason" path="/reason" hint="For your records." value=${reason} onValue=${setReason} />
+        <${FormActions} save="Refund" />
       <//>
     <//>
   `;
@@ -430,7 +437,7 @@ function CancelDialog({ order, left, onClose, onDone }) {
   return html`
     <${Dialog} title=${`Cancel order ${order.number}`} onClose=${onClose}>
       <${Form} onSave=${save}>
-        <p>The customer is told${left > 0 && html`, and gets <strong>${formatMoney(left)}</strong> back`}. It can't be taken back.</p>
+        <p>The customer is notified${left > 0 && html` and gets <strong>${formatMoney(left)}</strong> back`}. This can't be undone.</p>
         <${TextArea} label="Reason" path="/reason" value=${reason} onValue=${setReason} />
         <${FormActions} save="Cancel the order" />
       <//>

@@ -1,4 +1,4 @@
-// All orders, found by status, day and customer; each leads to its story.
+// All orders, by status, day and customer.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiProblem, get } from "../api.js";
 import { useNavigation } from "../router.js";
@@ -35,7 +35,7 @@ function OrderList({ query }) {
       status: query.get("status"),
       customer_id: query.get("customer_id"),
       from: startOf(query.get("from")),
-      // The day that is named belongs to it.
+      // Inclusive.
       to: startOf(query.get("to"), 1),
     })
   );
@@ -44,7 +44,7 @@ function OrderList({ query }) {
       <div class="tools"><${Button} onPress=${pages.reload}>Refresh<//></div>
     <//>
     <${Filters} query=${query} />
-    <${PagedList} pages=${pages} empty="No order is like this.">
+    <${PagedList} pages=${pages} empty="No orders found.">
       <div class="table-frame">
         <table class="order-list">
           <thead>
@@ -58,8 +58,8 @@ function OrderList({ query }) {
                   <td><${Time} at=${order.created_at} /></td>
                   <td>${order.items.map(({ quantity, product_name }) => `${quantity} × ${product_name}`).join(", ")}</td>
                   <td class="number">${formatMoney(order.total_cents)}</td>
-                  <td><${Badge} told=${orderStatuses[order.status]} /></td>
-                  <td><${Badge} told=${orderPaymentStatuses[order.payment_status]} /></td>
+                  <td><${Badge} label=${orderStatuses[order.status]} /></td>
+                  <td><${Badge} label=${orderPaymentStatuses[order.payment_status]} /></td>
                 </tr>
               `,
             )}
@@ -79,16 +79,16 @@ function Filters({ query }) {
   const asked = query.get("customer_id") ?? "";
   const [customer, setCustomer] = useState(asked);
 
-  /** By their ids: who is asked for by his email is shown by it. */
+  /** By id, so that a customer found by email is shown by email. */
   const emails = useRef(/** @type {Map<string, string>} */ (new Map())).current;
-  // Not a new form, in which the focus would be lost.
+  // The same form, so that the focus stays.
   useEffect(() => {
     setStatus(query.get("status") ?? "");
     setFrom(query.get("from") ?? "");
     setTo(query.get("to") ?? "");
     setCustomer(emails.get(asked) ?? asked);
   }, [query.toString()]);
-  // An id says nothing to people; someone who was deleted has nothing else.
+  // A deleted customer has only an id.
   useEffect(() => {
     if (!asked || emails.has(asked)) return;
     get(`/users/${asked}`).then(
@@ -127,7 +127,7 @@ function Filters({ query }) {
 }
 
 /**
- * The id of a customer who is named by it or by his email; empty for nobody. Throws an ApiProblem at the field.
+ * Returns a customer's id, given the id or the email; empty for an empty field. Throws ApiProblem for the field.
  * @param {string} named
  * @returns {Promise<string>}
  */
@@ -135,7 +135,7 @@ async function findCustomer(named) {
   if (!named || /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(named)) return named;
   const { items } = await get("/users", { email: named });
   if (items.length > 0) return items[0].id;
-  const detail = "Nobody has this email";
+  const detail = "No user has this email";
   throw new ApiProblem({
     status: 404,
     code: "not_found",

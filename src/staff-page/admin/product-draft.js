@@ -1,4 +1,4 @@
-// A product as it is typed: amounts and figures are text until they are sent, and nothing typed is ever lost.
+// A product in the editor: amounts and numbers are text until they are sent.
 import { wholeNumber } from "../ui/form.js";
 import { formatChange, formatMoney, parseMoney, typedMoney } from "../ui/money.js";
 import { newKey } from "../ui/rows.js";
@@ -8,7 +8,7 @@ import { newKey } from "../ui/rows.js";
 /** @typedef {{ key: string, id?: string | undefined, name: string, price_change_cents: string }} DraftRow */
 /** @typedef {{ key: string, id?: string | undefined, name: string, min_select: string, max_select: string, options: DraftRow[] }} DraftGroup */
 /**
- * Its fields are called as in the API.
+ * Fields are named as in the API.
  * @typedef {object} Draft
  * @property {string} name
  * @property {string} base_price_cents as typed: "4.50"
@@ -43,10 +43,10 @@ export const emptyDraft = {
   option_groups: [],
 };
 
-/** A variation or an option that is new. */
+/** Returns a new variation or option. */
 export const blankRow = () => ({ key: newKey(), name: "", price_change_cents: "" });
 
-/** A group of options that is new: one of it may be taken. */
+/** Returns a new option group, of which one option may be chosen. */
 export const blankGroup = () => ({
   key: newKey(),
   name: "",
@@ -56,7 +56,7 @@ export const blankGroup = () => ({
 });
 
 /**
- * The product, ready to be edited. The keys of `sent`, which it was saved from, are kept: the focus stays.
+ * Returns the draft of a product. Keeps the row keys of `sent`, its former draft, so that the focus stays.
  * @param {Product} product
  * @param {Draft} [sent]
  * @returns {Draft}
@@ -124,7 +124,7 @@ export function differences(one, other) {
 }
 
 /**
- * Brings what was typed on top of what has been saved meanwhile: what was not touched here becomes theirs.
+ * Merges the input into a newer version: untouched fields take the newer values.
  * @param {Draft} mine
  * @param {Draft} base what both began with
  * @param {Draft} theirs
@@ -155,7 +155,7 @@ function withIdsOf(draft, there) {
 }
 
 /**
- * The path of an error, with each row's key in the place of its number: rows may be moved before it is read.
+ * Returns an error's path with row keys instead of indexes, because rows may be moved.
  * @param {string} path such as /variations/2/name
  * @param {Draft} sent
  */

@@ -1,7 +1,6 @@
-// One product, with all that is below it. What is typed is saved together, against the version that was read; what has
-// run out is said at once.
+// One product with its variations and options, saved against the version that was read. Availability is saved at once.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiProblem, call, get, request, whole } from "../api.js";
+import { ApiProblem, call, get, readBody, request } from "../api.js";
 import { useLeaveQuestion, useNavigation } from "../router.js";
 import { Stock } from "../sold-out.js";
 import { toast, toastError } from "../ui/announce.js";
@@ -34,20 +33,20 @@ import { Picture } from "./product-picture.js";
 /** @typedef {import("./product-draft.js").DraftGroup} DraftGroup */
 /** @typedef {import("./product-draft.js").Field} Field */
 
-/** As many as the API takes: variations of a product, its groups, options of a group. */
+/** The API's limits: variations and groups of a product, options of a group. */
 const most = { variations: 50, option_groups: 20, options: 20 };
 
-/** The API's limit. Known here: a browser that is refused in the middle of sending may not hear why. */
+/** The API's limit, checked here because a browser may not see a rejection while it sends. */
 const maxImageBytes = 5 * 1024 * 1024;
 const tooLarge = new ApiProblem({
   status: 0,
   code: "picture_too_large",
-  detail: "The picture is too large: it may have 5 MB.",
+  detail: "The picture is too large. The limit is 5 MB.",
 });
 const unreadable = new ApiProblem({
   status: 0,
   code: "picture_unreadable",
-  detail: "The file was changed, or taken away, since it was chosen: please choose it again.",
+  detail: "The file has changed. Please choose it again.",
 });
 
 /**
@@ -59,7 +58,7 @@ const unreadable = new ApiProblem({
  */
 export function ProductEditor({ id, like, categories, back }) {
   const from = id ?? like;
-  const reading = /** @type {import("../ui/use-query.js").Reading<Product | null>} */ (
+  const reading = /** @type {import("../ui/use-query.js").QueryResult<Product | null>} */ (
     useQuery(from ?? "", async () => (from ? get(`/admin/products/${from}`) : null))
   );
   const product = reading.value ?? undefined;
@@ -69,13 +68,13 @@ export function ProductEditor({ id, like, categories, back }) {
     return html`
       ${toList}
       <${ViewHead} title="Product" />
-      <${QueryState} reading=${reading} />
+      <${QueryState} query=${reading} />
     `;
   if (id && product?.archived_at)
     return html`
       ${toList}
       <${ViewHead} title=${product.name} />
-      <p>It is archived: past orders name it, and nobody can order it.</p>
+      <p>It is archived. Past orders keep its name; it can't be ordered.</p>
       <p><a class="button" href=${`#/products/new?like=${id}`}>Make a new product like it</a></p>
     `;
   return html`
@@ -93,17 +92,17 @@ export function ProductEditor({ id, like, categories, back }) {
  */
 function ProductForm({ read, begin = emptyDraft, categories, back }) {
   const { leaveFor, rename } = useNavigation();
-  /** As it was read, or saved: what is typed is a change of this. */
+  /** The version that the input changes. */
   const [product, setProduct] = useState(read);
   const base = product ? draftOf(product) : emptyDraft;
   const [draft, setDraft] = useState(read ? base : begin);
   const [file, setFile] = useState(/** @type {File | undefined} */ (undefined));
-  /** As the service last told it, which may be newer than what is edited here. */
+  /** The latest availability, which may be newer than the edited version. */
   const [stock, setStock] = useState(read);
   const [clash, setClash] = useState(/** @type {Clash | undefined} */ (undefined));
   const unsaved = differences(draft, base).length > 0 || file !== undefined;
   useLeaveQuestion(
-    unsaved ? () => confirm("Leave without saving?", "What you typed would be lost.", "Leave") : undefined,
+    unsaved ? () => confirm("Leave without saving?", "Your changes would be lost.", "Leave") : undefined,
   );
   /** @param {Partial<Draft>} part */
   const change = (part) => setDraft((now) => ({ ...now, ...part }));
@@ -148,7 +147,7 @@ function ProductForm({ read, begin = emptyDraft, categories, back }) {
   /** @param {Draft} sent @returns {Promise<Product>} */
   async function create(sent) {
     const saved = await call("POST", "/admin/products", { body: bodyOf(sent) });
-    // Should its picture be refused, it is this one that is edited from now on, and not made again.
+    // If the picture is rejected, the editor continues with this product and does not create another.
     rename(`/products/${saved.id}`);
     adopt(saved, sent);
     return saved;
@@ -186,7 +185,7 @@ function ProductForm({ read, begin = emptyDraft, categories, back }) {
   /** @param {Product} answered after its availability was changed */
   function takeStock(answered) {
     setStock(answered);
-    // Else somebody else has changed it, too, which is to be told when this is saved.
+    // With a larger step another user has changed it, too; saving reports that.
     setProduct((was) => (was?.version === answered.version - 1 ? answered : was));
   }
 
@@ -195,7 +194,7 @@ function ProductForm({ read, begin = emptyDraft, categories, back }) {
     if (
       !(await confirm(
         `Archive ${name}?`,
-        "It leaves the menu for good. Past orders keep its name.",
+        "It is removed from the menu. Past orders keep its name.",
         "Archive",
       ))
     )
@@ -207,7 +206,7 @@ function ProductForm({ read, begin = emptyDraft, categories, back }) {
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
       if (product && error.code === "stale_version") await compare(product);
-      else toastError(`${name} is still there. ${error.message}`);
+      else toastError(`${name} was not changed. ${error.message}`);
     }
   }
 
@@ -233,7 +232,7 @@ function ProductForm({ read, begin = emptyDraft, categories, back }) {
           </section>
           <section class="panel" aria-labelledby="options">
             <h2 id="options">Options</h2>
-            <p class="hint">In groups, such as Milk, of which a customer takes as many as you say.</p>
+            <p class="hint">In groups, such as Milk. Each group says how many a customer may choose.</p>
             <${Groups} groups=${draft.option_groups} onGroups=${(/** @type {DraftGroup[]} */ option_groups) => change({ option_groups })} />
           </section>
         </div>
@@ -264,13 +263,13 @@ function categoryOptions(categories, current) {
   return [
     { value: "", label: "None" },
     ...known,
-    ...(gone ? [{ value: current, label: "One that is gone" }] : []),
+    ...(gone ? [{ value: current, label: "Deleted category" }] : []),
   ];
 }
 
 /**
- * The file as it is now: while it is sent, a browser could only say that the service can't be reached. Throws an
- * ApiProblem that the picture's field shows, as `upload` does.
+ * Reads the file before it is sent, because a browser reports a changed file as an unreachable service. Throws
+ * ApiProblem for the picture's field.
  * @param {File} file
  */
 async function readPicture(file) {
@@ -282,16 +281,16 @@ async function readPicture(file) {
 }
 
 /**
- * Gives the product with its new picture.
+ * Uploads the picture. Returns the product.
  * @param {Product} product
  * @param {Blob} picture
  * @returns {Promise<Product>}
  */
 async function upload(product, picture) {
   const response = await request("PUT", `/admin/products/${product.id}/image`, { body: picture });
-  const { image_url } = await whole(response.json());
+  const { image_url } = await readBody(response.json());
   const version = Number(response.headers.get("etag")?.replaceAll('"', ""));
-  // Else somebody else has changed it, too, which is to be told when it is saved next.
+  // With a larger step another user has changed it, too; the next save reports that.
   return { ...product, image_url, version: version === product.version + 1 ? version : product.version };
 }
 
@@ -299,8 +298,8 @@ async function upload(product, picture) {
 function explain({ status, code, message, errors }, sent) {
   const detail =
     {
-      unsupported_media_type: "This is no picture that can be shown: PNG, JPEG and WebP can.",
-      not_found: "Somebody has archived this product meanwhile: it can't be changed any more.",
+      unsupported_media_type: "This format is not supported. Use PNG, JPEG or WebP.",
+      not_found: "Another user has archived this product. It can't be changed.",
     }[code] ?? message;
   const byKeys = errors.map((error) => ({ ...error, path: pathByKeys(error.path, sent) }));
   return new ApiProblem({ status, code, detail, errors: byKeys });
@@ -349,7 +348,7 @@ function Groups({ groups, onGroups }) {
 }
 
 /**
- * What two managers have changed at the same time.
+ * Shows a conflict between two managers.
  * @typedef {{ theirs: Draft, taken: Field[], both: Field[] }} Clash
  */
 
@@ -359,9 +358,9 @@ function ClashPanel({ clash: { theirs, taken, both }, draft, categories, onTake 
   useEffect(() => panel.current?.focus(), [theirs]);
   return html`
     <section ref=${panel} class="clash" role="alert" tabindex="-1">
-      <h2>Somebody else has changed this product meanwhile</h2>
-      <p>Nothing of yours has been saved yet, and nothing is lost. Look, and save again.</p>
-      ${taken.length > 0 && html`<p>Taken over from them: ${taken.map((field) => `${labels[field]}, now ${inBrief(field, theirs, categories)}`).join("; ")}.</p>`}
+      <h2>Another user has changed this product</h2>
+      <p>Your changes are not saved yet. Check them, and save again.</p>
+      ${taken.length > 0 && html`<p>Changed by them: ${taken.map((field) => `${labels[field]}, now ${inBrief(field, theirs, categories)}`).join("; ")}.</p>`}
       ${both.map((field) => {
         const mine = inBrief(field, draft, categories);
         const other = inBrief(field, theirs, categories);

@@ -4,7 +4,7 @@ import { Field, TextField } from "../ui/form.js";
 import { html } from "../ui/html.js";
 
 /**
- * A product's picture: seen before it is saved, and sent with the rest.
+ * A product's picture with a preview, saved with the product.
  * @param {object} props
  * @param {File | undefined} props.file chosen, and not saved yet
  * @param {(file: File | undefined) => void} props.onFile
@@ -39,14 +39,14 @@ export function Picture({ name, file, onFile, url, bind }) {
       ${
         file
           ? html`<button type="button" class="button small" onClick=${() => onFile(undefined)}>Not this one</button>`
-          : html`<${TextField} ...${bind} label="or its address" inputmode="url" autocomplete="off" />`
+          : html`<${TextField} ...${bind} label="or its URL" inputmode="url" autocomplete="off" />`
       }
     </section>
   `;
 }
 
 /**
- * A picture; where there is none, or none that can be shown, a letter in its place.
+ * A picture, or the first letter without one.
  * @param {{ url: string | null, name: string }} props
  */
 export function Thumbnail({ url, name }) {

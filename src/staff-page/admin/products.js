@@ -1,4 +1,4 @@
-// What the shop sells: found, and from there edited.
+// The products.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { get } from "../api.js";
 import { announce } from "../ui/announce.js";
@@ -13,16 +13,16 @@ import { Thumbnail } from "./product-picture.js";
 /** @typedef {import("../../catalog/schemas.ts").Product} Product */
 /** @typedef {import("../../catalog/schemas.ts").Category} Category */
 
-/** From the last letter that is typed on: no list for each. */
+/** Delay after the last key before a search. */
 const typingMs = 250;
-/** Where one comes back to from a product: the list with what was looked for. */
+/** The link from a product back to the list with its filter. */
 let listAddress = "#/products";
 
 /** @param {{ route: import("../router.js").Route }} props */
 export function View({ route: { rest, query } }) {
   const reading = useQuery("categories", readCategories);
   const categories = reading.value;
-  if (!categories) return html`<${ViewHead} title="Products" /><${QueryState} reading=${reading} />`;
+  if (!categories) return html`<${ViewHead} title="Products" /><${QueryState} query=${reading} />`;
   const [id] = rest;
   if (!id) return html`<${ProductList} query=${query} categories=${categories} />`;
   return html`<${ProductEditor}
@@ -64,7 +64,7 @@ function ProductList({ query, categories }) {
     for (const [name, value] of Object.entries(change))
       if (value) next.set(name, value);
       else next.delete(name);
-    // Not a place of its own to come back to.
+    // Without an entry in the browser's history.
     location.replace(next.size > 0 ? `#/products?${next}` : "#/products");
   }
   useEffect(() => {
@@ -75,7 +75,7 @@ function ProductList({ query, categories }) {
     }, typingMs);
     return () => clearTimeout(timer);
   }, [typed]);
-  // By another way than this field, such as the menu: then it says what is looked for now.
+  // The filter may change elsewhere, such as in the navigation.
   useEffect(() => {
     if (wanted === asked.current) return;
     asked.current = wanted;
@@ -105,7 +105,7 @@ function ProductList({ query, categories }) {
         <option value="yes">Archived</option>
       </select>
     </div>
-    <${PagedList} pages=${pages} empty=${wanted || category_id || archived ? "Nothing is like that." : "There is no product yet."}>
+    <${PagedList} pages=${pages} empty=${wanted || category_id || archived ? "No products found." : "No products yet."}>
       <div class="table-frame products">
         <table>
           <thead>

@@ -1,4 +1,4 @@
-// What the shop shows above its menu: now, some day, or no more.
+// The promotions: current, future and past.
 import { useState } from "preact/hooks";
 import { Dialog } from "../ui/dialog.js";
 import { Field, Form, FormActions, TextArea, TextField, wholeNumber } from "../ui/form.js";
@@ -11,7 +11,7 @@ import { useRowEditing } from "./row-editing.js";
 
 /** @typedef {import("../../promotions/schemas.ts").Promotion} Promotion */
 
-/** A promotion begins and ends while it is looked at. */
+/** Interval of updates, because a promotion begins and ends by time. */
 const lookMs = 10_000;
 
 export function View() {
@@ -22,7 +22,7 @@ export function View() {
     pages,
     path: "/admin/promotions",
     nameOf: ({ title }) => title,
-    loss: "Customers see it no more.",
+    loss: "Customers no longer see it.",
     Window: PromotionWindow,
   });
   const now = useNow(lookMs);
@@ -33,7 +33,7 @@ export function View() {
         <button type="button" class="button primary" onClick=${add}>New promotion</button>
       </div>
     <//>
-    <${PagedList} pages=${pages} empty="There is no promotion yet.">
+    <${PagedList} pages=${pages} empty="No promotions yet.">
       <div class="table-frame">
         <table>
           <thead>
@@ -93,7 +93,7 @@ function PromotionWindow({ row, onClose, onSave }) {
     starts_at: fromLocal(typed.starts_at),
     ends_at: fromLocal(typed.ends_at),
   };
-  // Of times it has no seconds, as a field has none: they are only sent when they were touched.
+  // Fields have no seconds; times are sent only if they were changed.
   const [began] = useState(body);
 
   return html`
@@ -101,24 +101,24 @@ function PromotionWindow({ row, onClose, onSave }) {
       <${Form} onSave=${() => onSave(body, began)}>
         <${TextField} label="Title" ...${bind("title")} autofocus />
         <${TextArea} label="Description" ...${bind("description")} />
-        <${TextField} label="Picture" hint="Its web address." inputmode="url" ...${bind("image_url")} />
-        <${TextField} label="Where it leads" hint="A web address, or a path of the shop's site." inputmode="url" ...${bind("link_url")} />
+        <${TextField} label="Picture" hint="A URL." inputmode="url" ...${bind("image_url")} />
+        <${TextField} label="Link" hint="A URL, or a path of the shop's site." inputmode="url" ...${bind("link_url")} />
         <div class="side-by-side">
           <${MomentField} label="From" hint="Empty: from now on." ...${bind("starts_at")} />
           <${MomentField} label="Until" hint="Empty: without an end." ...${bind("ends_at")} />
         </div>
-        <${TextField} label="Place" hint="The smallest number comes first." inputmode="numeric" ...${bind("sort_order")} />
+        <${TextField} label="Position" hint="The smallest number comes first." inputmode="numeric" ...${bind("sort_order")} />
         <${FormActions} />
       <//>
     <//>
   `;
 }
 
-/** What stands in a field that was filled in by half: the browser gives nothing of it. */
+/** The value of an incomplete field, which the browser reports as empty. */
 const unfinished = "unfinished";
 
 /**
- * A day and a time, where the reader is. The browser keeps what is typed: given back, a half would be wiped out.
+ * A local date and time. Uncontrolled, because a controlled field would lose incomplete input.
  * @param {{ label: string, path: string, hint: string, value: string, onValue: (value: string) => void }} props
  */
 function MomentField({ label, path, hint, value, onValue }) {

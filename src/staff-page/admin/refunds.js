@@ -1,8 +1,8 @@
-// Money on its way back: the rows of refunds, wherever they are listed.
+// The table of refunds.
 import { html } from "../ui/html.js";
 import { formatMoney } from "../ui/money.js";
 import { Time } from "../ui/time.js";
-import { Answer, Badge, refundStatuses } from "./labels.js";
+import { Badge, ProviderResponse, refundStatuses } from "./labels.js";
 import { useRetry } from "./retry.js";
 
 /** @typedef {import("../../refunds/schemas.ts").Refund} Refund */
@@ -21,7 +21,7 @@ export function RefundTable({ refunds, ofOneOrder = false, onRetried }) {
           <tr>
             <th>Refund</th>
             ${!ofOneOrder && html`<th>Order</th>`}
-            <th>Status</th><th>Reason</th><th>Answer</th><th>Asked for</th><th><span class="unseen">Actions</span></th>
+            <th>Status</th><th>Reason</th><th>Response</th><th>Created</th><th><span class="unseen">Actions</span></th>
           </tr>
         </thead>
         <tbody>
@@ -43,7 +43,7 @@ function RefundRow({ refund, ofOneOrder, onRetried }) {
     path: `${path}/${refund.id}/retry`,
     list: path,
     name: `The refund of ${formatMoney(refund.amount_cents)}`,
-    ends: { succeeded: "has gone through" },
+    ends: { succeeded: "succeeded" },
     onEnd: onRetried,
   });
   return html`
@@ -54,22 +54,22 @@ function RefundRow({ refund, ofOneOrder, onRetried }) {
         html`<td data-label="Order">
           ${
             row.order_id
-              ? html`<a href=${`#/orders/${row.order_id}`}>Its order</a>`
-              : html`None: a charge that no order came of`
+              ? html`<a href=${`#/orders/${row.order_id}`}>Open order</a>`
+              : html`None: a charge without an order`
           }
         </td>`
       }
-      <td data-label="Status"><${Badge} told=${refundStatuses[row.status]} />${row.attempts > 1 && html`<span class="tries">${row.attempts} tries</span>`}</td>
+      <td data-label="Status"><${Badge} label=${refundStatuses[row.status]} />${row.attempts > 1 && html`<span class="tries">${row.attempts} tries</span>`}</td>
       <td data-label="Reason" class="answer">${row.reason}</td>
-      <td data-label="Answer" class="answer"><${Answer} response=${row.response} /></td>
-      <td data-label="Asked for"><${Time} at=${row.created_at} /></td>
+      <td data-label="Response" class="answer"><${ProviderResponse} response=${row.response} /></td>
+      <td data-label="Created"><${Time} at=${row.created_at} /></td>
       <td class="row-actions">
         ${
           row.order_id
             ? row.status !== "succeeded" && button
             : row.status !== "succeeded" &&
               html`<p class="quiet hand">
-                ${row.status === "pending" ? "It is tried again by itself." : "It can't be sent again from here: give it back by hand."}
+                ${row.status === "pending" ? "The page reconnects by itself." : "Refund it by hand."}
               </p>`
         }
       </td>

@@ -1,4 +1,4 @@
-// Sending something again, and seeing what becomes of it.
+// Retries a refund or notification and waits for its result.
 import { useEffect, useState } from "preact/hooks";
 import { ApiProblem, call, get } from "../api.js";
 import { toast, toastError } from "../ui/announce.js";
@@ -6,23 +6,23 @@ import { Button } from "../ui/button.js";
 import { html } from "../ui/html.js";
 import { catchFocus } from "../ui/view-head.js";
 
-/** Between looks at what became of it. */
-const lookMs = 1_000;
-/** A provider takes seconds; after these a person has looked away, and the row still tells. */
-const looks = 20;
+/** Interval of reads. */
+const pollMs = 1_000;
+/** Reads after a retry; a provider takes seconds. */
+const polls = 20;
 
-/** What has a status that a retry begins anew. @typedef {{ id: string, status: string }} Row */
+/** A row whose status a retry resets. @typedef {{ id: string, status: string }} Row */
 
 /**
- * A row that can be sent again: as it is now, and the button that does it.
+ * Returns a row with its current status, and the button that retries it.
  * @template {Row} R
- * @param {object} what
- * @param {R} what.row as the list has it
- * @param {string} what.path POST sends it again
- * @param {string} what.list where it is found again, among those of its order
- * @param {string} what.name what is sent, such as "The refund of $4.50"
- * @param {Record<string, string>} what.ends how a status that is reached is said, such as "has gone through"
- * @param {(() => unknown) | undefined} what.onEnd
+ * @param {object} options
+ * @param {R} options.row from the list
+ * @param {string} options.path retried by POST
+ * @param {string} options.list the list of its order
+ * @param {string} options.name a label, such as "The refund of $4.50"
+ * @param {Record<string, string>} options.ends a label for each final status, such as "succeeded"
+ * @param {(() => unknown) | undefined} options.onEnd
  * @returns {{ row: R, button: import("preact").VNode }}
  */
 export function useRetry({ row, path, list, name, ends, onEnd }) {
@@ -36,8 +36,8 @@ export function useRetry({ row, path, list, name, ends, onEnd }) {
       /** @type {R} */
       let now = await call("POST", path);
       setCurrent(now);
-      for (let nth = 0; nth < looks && now.status === "pending"; nth++) {
-        await new Promise((resolve) => setTimeout(resolve, lookMs));
+      for (let nth = 0; nth < polls && now.status === "pending"; nth++) {
+        await new Promise((resolve) => setTimeout(resolve, pollMs));
         const { items } = await get(list, { limit: 100 });
         now = items.find((/** @type {R} */ { id }) => id === now.id) ?? now;
         setCurrent(now);
@@ -47,8 +47,8 @@ export function useRetry({ row, path, list, name, ends, onEnd }) {
       else
         toastError(
           now.status === "pending"
-            ? `${name} is not through yet; it is tried again by itself.`
-            : `${name} has failed again.`,
+            ? `${name} is still pending; the service retries it.`
+            : `${name} failed again.`,
         );
       await onEnd?.();
       catchFocus();

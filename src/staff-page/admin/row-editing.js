@@ -1,4 +1,4 @@
-// Rows of a list that are edited in a window, and deleted.
+// Rows of a list that are edited in a dialog and deleted.
 import { useState } from "preact/hooks";
 import { ApiProblem, call } from "../api.js";
 import { toast, toastError } from "../ui/announce.js";
@@ -7,8 +7,8 @@ import { confirm } from "../ui/confirm.js";
 import { html } from "../ui/html.js";
 
 /**
- * What a window is given: the row (undefined: a new one), what to do when it is left, and what saves a body. The body
- * that it `began` with tells what was typed: what was not stays as it is, and as another manager may have left it.
+ * The props of a dialog: the row (undefined: a new one), the close handler, and the save function. Only fields that
+ * differ from `began` are sent, so that another manager's changes stay.
  * @template Row
  * @typedef {{ row: Row | undefined, onClose: () => void, onSave: (body: Body, began: Body) => Promise<void> }} WindowProps
  */
@@ -52,8 +52,8 @@ export function useRowEditing({ pages, path, nameOf, loss, Window }) {
       toast(`${name} is deleted`);
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
-      if (error.code !== "not_found") return toastError(`${name} is still there. ${error.message}`);
-      toast(`Somebody has deleted ${name} already`);
+      if (error.code !== "not_found") return toastError(`${name} was not changed. ${error.message}`);
+      toast(`Another user has already deleted ${name}`);
     }
     await pages.reload();
   }

@@ -1,4 +1,4 @@
-// The day at a glance: what was sold, what went back, how long customers waited.
+// Sales, refunds and waiting times of a day.
 import { useEffect, useRef } from "preact/hooks";
 import { get } from "../api.js";
 import { follow } from "../stream.js";
@@ -12,12 +12,12 @@ import { ViewHead } from "../ui/view-head.js";
 /** @typedef {import("../../orders/schemas.ts").Sales} Sales */
 /** @typedef {{ label: string, title: string, orders: number, canceled: number, revenue_cents: number }} Bar */
 
-/** What came in meanwhile is read at once, but not each order of a rush by itself. */
+/** Delay that groups several new orders into one read. */
 const gatherMs = 1_000;
-/** Beyond the stream: the hour that has begun, the day that is over. */
+/** Interval of reads for a new hour or day, which no stream reports. */
 const minuteMs = 60_000;
 
-/** Shown even when nothing is sold in them, so that a quiet morning looks like one. */
+/** Hours that are shown even without sales. */
 const usualHours = { first: 7, last: 18 };
 
 /** @type {Record<string, { label: string, daysBack: number, days: number }>} */
@@ -41,7 +41,7 @@ export function View({ route }) {
   const name = Object.hasOwn(spans, wanted) ? wanted : "today";
   const span = /** @type {typeof spans[string]} */ (spans[name]);
 
-  const reading = /** @type {import("../ui/use-query.js").Reading<Sales>} */ (
+  const reading = /** @type {import("../ui/use-query.js").QueryResult<Sales>} */ (
     useQuery(name, () => {
       const from = midnight(-span.daysBack);
       const to = midnight(span.days - span.daysBack);
@@ -57,7 +57,7 @@ export function View({ route }) {
       label="Days"
       tabs=${Object.entries(spans).map(([key, { label }]) => ({ href: `#/today?span=${key}`, label, current: key === name }))}
     />
-    <${QueryState} reading=${reading} />
+    <${QueryState} query=${reading} />
     ${sales && html`<${Figures} sales=${sales} /><${Chart} sales=${sales} byDay=${span.days > 1} />`}
   `;
 }
@@ -120,7 +120,7 @@ function Figures({ sales: { orders, canceled, revenue_cents, refunded_cents, ave
 }
 
 /**
- * Orders over time: as bars, and as a table for whoever would rather read it.
+ * Orders over time, as bars and as a table.
  * @param {{ sales: Sales, byDay: boolean }} props
  */
 function Chart({ sales, byDay }) {
@@ -129,7 +129,7 @@ function Chart({ sales, byDay }) {
   const busy = bars.filter(({ orders, canceled }) => orders + canceled > 0);
   const title = byDay ? "Orders per day" : "Orders per hour";
   const width = 100 / bars.length;
-  // In percent of the picture's height: above the bars their number, below them the time.
+  // In percent of the chart's height: labels above and below the bars.
   const [top, bottom] = [10, 87];
   return html`
     <section class="part sheet chart" aria-labelledby="chart-title">

@@ -1,4 +1,4 @@
-// One user: who he is, what he may do, where he is signed in.
+// One user: person, role, devices, linked accounts.
 import { useEffect, useState } from "preact/hooks";
 import { ApiProblem, call, get } from "../api.js";
 import { useNavigation } from "../router.js";
@@ -26,7 +26,7 @@ export const roles = [
 
 /** @param {{ id: string, me: User }} props */
 export function UserPage({ id, me }) {
-  const reading = /** @type {import("../ui/use-query.js").Reading<User>} */ (
+  const reading = /** @type {import("../ui/use-query.js").QueryResult<User>} */ (
     useQuery(id, () => get(`/users/${id}`))
   );
   const user = reading.value;
@@ -36,7 +36,7 @@ export function UserPage({ id, me }) {
       ${user && html`<div class="tools"><a class="button" href=${`#/orders?customer_id=${id}`}>Orders</a></div>`}
     <//>
     <p><a href="#/users"><span aria-hidden="true">‹ </span>All users</a></p>
-    <${QueryState} reading=${reading} />
+    <${QueryState} query=${reading} />
     ${
       user &&
       html`
@@ -64,7 +64,7 @@ function PersonForm({ user, itself, onSaved }) {
   const [lastName, setLastName] = useState("");
   const [phone, setPhone] = useState("");
   const [role, setRole] = useState(/** @type {string} */ (user.role));
-  // As it was saved, or as another has changed it.
+  // As saved, here or by another manager.
   useEffect(() => {
     setFirstName(user.first_name ?? "");
     setLastName(user.last_name ?? "");
@@ -76,7 +76,7 @@ function PersonForm({ user, itself, onSaved }) {
     if (role === "manager" && user.role !== "manager") {
       const sure = await confirm(
         `Make ${nameOf(user)} a manager?`,
-        "Managers change everything: the menu, money that goes back, and who is staff.",
+        "Managers may change the menu, make refunds and change roles.",
         "Make a manager",
       );
       if (!sure) return;
@@ -87,7 +87,7 @@ function PersonForm({ user, itself, onSaved }) {
       phone_number: phone.trim() || null,
       role,
     };
-    // What was not touched stays as another manager may have left it.
+    // Only changed fields are sent, so that another manager's changes stay.
     const touched = Object.entries(typed).filter(
       ([field, value]) => value !== user[/** @type {keyof typeof typed} */ (field)],
     );
@@ -110,7 +110,7 @@ function PersonForm({ user, itself, onSaved }) {
         label="Role"
         path="/role"
         codes=${["forbidden"]}
-        hint=${itself ? "This is you: your role is another manager's to change." : undefined}
+        hint=${itself ? "You can't change your own role." : undefined}
         value=${role}
         onValue=${setRole}
         options=${roles}
@@ -127,8 +127,8 @@ function Sessions({ id }) {
   );
   return html`
     <section class="part sheet" aria-labelledby="sessions">
-      <h2 id="sessions">Signed in on</h2>
-      <${PagedList} pages=${pages} empty="No device.">
+      <h2 id="sessions">Devices</h2>
+      <${PagedList} pages=${pages} empty="No devices.">
         <ul class="entries">
           ${pages.items?.map(
             (session) => html`
@@ -172,8 +172,8 @@ function Identities({ id }) {
   );
   return html`
     <section class="part sheet" aria-labelledby="identities">
-      <h2 id="identities">Signs in through</h2>
-      <${PagedList} pages=${pages} empty="Nothing but email and password.">
+      <h2 id="identities">Linked accounts</h2>
+      <${PagedList} pages=${pages} empty="Email and password only.">
         <ul class="entries">
           ${pages.items?.map(
             (identity) => html`
@@ -222,7 +222,7 @@ function Deletion({ user }) {
 }
 
 /**
- * A button that deletes, and beside it what the service says against it.
+ * A button that deletes, with the service's error beside it.
  * @param {object} props
  * @param {string} props.label
  * @param {string} props.what

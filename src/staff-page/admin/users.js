@@ -1,4 +1,4 @@
-// Everybody who has an account: found by email and role.
+// The users, by email and role.
 import { useEffect, useState } from "preact/hooks";
 import { go } from "../router.js";
 import { Form, FormActions, SelectField, TextField } from "../ui/form.js";
@@ -21,7 +21,7 @@ export function View({ user, route: { rest, query } }) {
 function UserList({ query }) {
   const [email, setEmail] = useState(query.get("email") ?? "");
   const [role, setRole] = useState(query.get("role") ?? "");
-  // Not a new form, in which the focus would be lost.
+  // The same form, so that the focus stays.
   useEffect(() => {
     setEmail(query.get("email") ?? "");
     setRole(query.get("role") ?? "");
@@ -38,7 +38,7 @@ function UserList({ query }) {
     <${ViewHead} title="Users" />
     <div class="finder">
       <${Form} onSave=${show}>
-        <${TextField} label="Email" path="/email" type="email" placeholder="The whole address" autocomplete="off" value=${email} onValue=${setEmail} />
+        <${TextField} label="Email" path="/email" type="email" placeholder="Full address" autocomplete="off" value=${email} onValue=${setEmail} />
         <${SelectField}
           label="Role"
           path="/role"
@@ -49,7 +49,7 @@ function UserList({ query }) {
         <${FormActions} save="Find" />
       <//>
     </div>
-    <${PagedList} pages=${pages} empty="Nobody is like this.">
+    <${PagedList} pages=${pages} empty="No users found.">
       <div class="table-frame">
         <table>
           <thead>

@@ -1,11 +1,10 @@
-// What is said in passing: seen for a while at the edge of the page, and spoken by screen readers.
+// Toasts, and announcements for screen readers.
 import { useLayoutEffect, useReducer } from "preact/hooks";
 import { html } from "./html.js";
 
-/** Long enough to be read twice. */
 const shownMs = 7_000;
 
-/** @typedef {{ id: number, text: string, kind: "said" | "warning" }} Toast */
+/** @typedef {{ id: number, text: string, kind: "info" | "error" }} Toast */
 
 let made = 0;
 /** @type {Toast[]} */
@@ -21,7 +20,7 @@ const changed = () => {
 /** @param {Omit<Toast, "id">} toast */
 function show(toast) {
   const id = ++made;
-  // Two at most: more would hide what they are about.
+  // At most two, so that they hide little.
   toasts = [...toasts.slice(-1), { ...toast, id }];
   changed();
   setTimeout(() => {
@@ -30,17 +29,17 @@ function show(toast) {
   }, shownMs);
 }
 
-/** Says that something was done. @param {string} text */
-export const toast = (text) => show({ text, kind: "said" });
-/** Says that something went wrong which no field or card can say. @param {string} text */
-export const toastError = (text) => show({ text, kind: "warning" });
-/** For screen readers alone: what others see anyway. @param {string} text */
+/** Shows a success. @param {string} text */
+export const toast = (text) => show({ text, kind: "info" });
+/** Shows an error that belongs to no field or card. @param {string} text */
+export const toastError = (text) => show({ text, kind: "error" });
+/** Announces a visible change to screen readers. @param {string} text */
 export const announce = (text) => {
   spoken = text;
   changed();
 };
 
-/** Where it is shown: in the page's shell, and in each window, for what is behind one is neither seen nor heard. */
+/** Renders toasts and announcements: in the shell and in each modal dialog, which hides the shell. */
 export function Announcer() {
   const [, draw] = useReducer((count) => count + 1, 0);
   useLayoutEffect(() => {
@@ -55,8 +54,8 @@ export function Announcer() {
       .map(({ id, text }) => html`<p key=${id} class=${`toast ${kind}`}>${text}</p>`);
   return html`
     <div class="toasts">
-      <div role="status">${ofKind("said")}</div>
-      <div role="alert">${ofKind("warning")}</div>
+      <div role="status">${ofKind("info")}</div>
+      <div role="alert">${ofKind("error")}</div>
     </div>
     <p class="unseen" role="status">${spoken}</p>
   `;

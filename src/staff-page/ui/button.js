@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import { html } from "./html.js";
 
 /**
- * A button that is busy until what it does is done, and can't be pressed twice meanwhile. It stays focusable.
+ * A button that is busy until its action ends. It stays focusable.
  * @param {{ onPress: () => unknown, busy?: boolean, class?: string, children?: import("preact").ComponentChildren, [attribute: string]: unknown }} props
  */
 export function Button({ onPress, busy = false, class: kind = "", children, ...rest }) {

@@ -1,39 +1,39 @@
-// A question before something that can't be taken back.
+// A confirmation before an action that can't be undone.
 import { useEffect, useState } from "preact/hooks";
 import { html } from "./html.js";
 import { useModal } from "./modal.js";
 
-/** @typedef {{ title: string, text: string, yes: string, answer: (yes: boolean) => void }} Question */
+/** @typedef {{ title: string, text: string, yes: string, resolve: (yes: boolean) => void }} Question */
 
 /** @type {(question: Question) => void} */
-let put = ({ answer }) => answer(false);
+let show = ({ resolve }) => resolve(false);
 
 /**
- * Whether the person wants it. `yes` names what would be done: "Delete", never "OK".
+ * Returns whether the user confirms. `yes` names the action: "Delete", never "OK".
  * @param {string} title
  * @param {string} text
  * @param {string} yes
  * @returns {Promise<boolean>}
  */
-export const confirm = (title, text, yes) => new Promise((answer) => put({ title, text, yes, answer }));
+export const confirm = (title, text, yes) => new Promise((resolve) => show({ title, text, yes, resolve }));
 
-/** Where it is asked: once, in the page's shell. */
+/** Renders the dialog; once, in the shell. */
 export function ConfirmHost() {
   const [question, setQuestion] = useState(/** @type {Question | undefined} */ (undefined));
   useEffect(() => {
-    put = (next) => setQuestion(next);
+    show = (next) => setQuestion(next);
   }, []);
   if (!question) return null;
   return html`<${ConfirmDialog} ...${question} onDone=${() => setQuestion(undefined)} />`;
 }
 
 /** @param {Question & { onDone: () => void }} props */
-function ConfirmDialog({ title, text, yes, answer, onDone }) {
+function ConfirmDialog({ title, text, yes, resolve, onDone }) {
   const dialog = useModal();
-  /** @param {boolean} wanted */
-  function end(wanted) {
+  /** @param {boolean} confirmed */
+  function end(confirmed) {
     onDone();
-    answer(wanted);
+    resolve(confirmed);
   }
   return html`
     <dialog

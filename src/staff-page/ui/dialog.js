@@ -5,9 +5,9 @@ import { html } from "./html.js";
 import { useModal } from "./modal.js";
 
 /**
- * A modal window; the browser keeps the focus in it and gives it back. Who leaves it after having typed is asked first.
+ * A modal dialog. It asks before unsaved input is discarded.
  * @param {{ title: string, onClose: () => void, side?: boolean, children?: import("preact").ComponentChildren }} props
- *   `side`: along the edge, for what is looked at beside the rest
+ *   `side`: at the edge, beside the content
  */
 export function Dialog({ title, onClose, side = false, children }) {
   const dialog = useModal();
@@ -15,7 +15,7 @@ export function Dialog({ title, onClose, side = false, children }) {
   const id = useId();
   async function leave() {
     const stays =
-      typed.current && !(await confirm("Leave without saving?", "What you typed would be lost.", "Leave"));
+      typed.current && !(await confirm("Leave without saving?", "Your changes would be lost.", "Leave"));
     if (!stays) onClose();
   }
   return html`

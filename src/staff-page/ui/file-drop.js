@@ -2,13 +2,13 @@ import { useEffect, useState } from "preact/hooks";
 import { html } from "./html.js";
 
 /**
- * Where a file is chosen, or dropped; its children are shown in it.
+ * An area to choose or drop a file.
  * @param {{ label: string, accept: string, onFile: (file: File) => void, children?: import("preact").ComponentChildren, [attribute: string]: unknown }} props
  */
 export function FileDrop({ label, accept, onFile, children, ...rest }) {
   const [over, setOver] = useState(false);
   useEffect(() => {
-    // One that misses would be opened in the place of the page, with all that was typed.
+    // A file that misses the area would replace the page.
     const ignore = (/** @type {Event} */ event) => event.preventDefault();
     addEventListener("dragover", ignore);
     addEventListener("drop", ignore);
@@ -27,7 +27,7 @@ export function FileDrop({ label, accept, onFile, children, ...rest }) {
   /** @param {{ currentTarget: HTMLInputElement }} event */
   function choose({ currentTarget: input }) {
     const [file] = input.files ?? [];
-    // Else the same file, mended meanwhile, could not be chosen again.
+    // Allows the same file to be chosen again.
     input.value = "";
     if (file) onFile(file);
   }

@@ -1,5 +1,4 @@
-// Forms that lose nothing: what is typed stays until the service has taken it, and what it refuses stands beside the
-// field that caused it.
+// Forms keep their input until the service accepts it. Errors are shown beside their fields.
 import { createContext } from "preact";
 import { useContext, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ApiProblem } from "../api.js";
@@ -20,8 +19,8 @@ const FormContext = createContext(
 );
 
 /**
- * Saves when it is submitted. An ApiProblem that `onSave` throws is shown: each error at the Field of its path, the
- * rest above the buttons.
+ * Calls `onSave` on submit. Shows each error of a thrown ApiProblem at the field of its path, the rest above the
+ * buttons.
  * @param {{ onSave: () => Promise<unknown>, children?: Children }} props
  */
 export function Form({ onSave, children }) {
@@ -45,7 +44,7 @@ export function Form({ onSave, children }) {
       setBusy(false);
     }
   }
-  // Not in a layout effect: the fields learn of the problem in a render of their own.
+  // Not in a layout effect: the fields render the problem later.
   useEffect(() => {
     /** @type {HTMLElement | null | undefined} */ (
       form.current?.querySelector("[aria-invalid=true], [role=alert]")
@@ -60,7 +59,7 @@ export function Form({ onSave, children }) {
 }
 
 /**
- * The buttons of a form, and above them what no field can say.
+ * The buttons of a form, and above them the errors without a field.
  * @param {{ save?: string, children?: Children }} props `children`: buttons beside the one that saves
  */
 export function FormActions({ save = "Save", children }) {
@@ -76,7 +75,7 @@ export function FormActions({ save = "Save", children }) {
 
 /** @param {{ problem: ApiProblem, claims: Set<Claim> }} props */
 function Unclaimed({ problem, claims }) {
-  // Once: what was told at a field that has gone since, as of a row that was removed, is told no more.
+  // Computed once: errors of a field that was removed since are not shown again.
   const left = useMemo(
     () => problem.errors.filter(({ path }) => ![...claims].some((claim) => claim.path === path)),
     [problem],
@@ -86,13 +85,13 @@ function Unclaimed({ problem, claims }) {
   return html`
     <div class="problem" role="alert" tabindex="-1">
       ${left.length === 0 ? html`<p>${problem.message}</p>` : left.map((error) => html`<p>${error.path} ${inWords(error.message)}</p>`)}
-      ${problem.code === "unreachable" && html`<p>Nothing is lost: what you typed is still here.</p>`}
+      ${problem.code === "unreachable" && html`<p>Your input is kept.</p>`}
     </div>
   `;
 }
 
 /**
- * What stands around a control: its label, a hint, and what the service says of it.
+ * A control's label, hint and error.
  * @param {object} props
  * @param {string} props.label
  * @param {string} props.path JSON pointer of the field in the request's body, such as `/name`
@@ -116,7 +115,7 @@ export function Field({ label, path, codes = [], hint, control }) {
 }
 
 /**
- * What the service says of this path, or by one of these codes; then it isn't told above the buttons too.
+ * Returns the error of this path, or with one of these codes; it is then not shown above the buttons.
  * @param {string} path
  * @param {string[]} codes
  * @returns {string[]}
@@ -144,7 +143,7 @@ export function PathError({ path }) {
 }
 
 /**
- * A line of text; what else an `<input>` takes (`type`, `inputmode`, `autocomplete`) is passed on.
+ * A line of text; passes other attributes to the `<input>`.
  * @param {{ label: string, path: string, codes?: string[], hint?: string, value: string, onValue: (value: string) => void, [attribute: string]: unknown }} props
  */
 export function TextField({ label, path, codes, hint, value, onValue, ...rest }) {
@@ -156,8 +155,7 @@ export function TextField({ label, path, codes, hint, value, onValue, ...rest })
 }
 
 /**
- * An amount as people type it. The owner keeps the text and sends `parseMoney(text) ?? text`: what is no amount is
- * refused by the service, and told here.
+ * An amount. The owner keeps the text and sends `parseMoney(text) ?? text`, so that the service rejects an invalid one.
  * @param {{ label: string, path: string, codes?: string[], hint?: string, value: string, onValue: (value: string) => void }} props
  */
 export function MoneyField(props) {
@@ -198,42 +196,42 @@ const valueTo =
     onValue(currentTarget.value);
 
 /**
- * Takes what a person typed, gives the whole number; what is none as it is, for the service to refuse at its field.
+ * Parses an integer. Returns other text as it is, so that the service rejects it.
  * @param {string} text
  */
 export const wholeNumber = (text) => (/^[+-]?\d{1,15}$/.test(text.trim()) ? Number(text) : text);
 
 /** @type {[RegExp, string][]} */
-const words = [
+const messages = [
   [/length greater or equal to 1$|isn't blank$/, "Please fill this in"],
   [/length greater or equal to (\d+)/, "At least $1 characters"],
   [/length less or equal to (\d+)/, "At most $1 characters"],
   [/^Expected required property$/, "Please fill this in"],
   [/^Expected integer to be greater or equal to (-?\d+)/, "At least $1"],
   [/^Expected integer to be less or equal to (-?\d+)/, "At most $1"],
-  [/^Expected (?:integer|number)/, "Please write a number"],
+  [/^Expected (?:integer|number)/, "Please enter a number"],
   [/^Expected array length to be greater or equal to (\d+)/, "At least $1 is needed"],
   [/^Expected array length to be less or equal to (\d+)/, "At most $1"],
   [/^Expected string to match 'date-time'/, "Please choose a date and time"],
-  [/^Expected string to match '\^\(https/, "Please write a web address, such as https://example.com/latte"],
-  [/^Expected string to match/, "This isn't in a form that can be read"],
-  [/^Expected each name once in its list/, "There is another one of this name"],
-  [/^Expected at most max_select/, "Not more than the most that may be chosen"],
-  [/^Expected at most the number of options/, "Not more than there are options"],
-  [/^Expected a time after starts_at/, "It has to end after it starts"],
-  [/^One combination would cost (-\d+) cents/, "What is chosen could bring the price down to $1"],
+  [/^Expected string to match '\^\(https/, "Please enter a URL, such as https://example.com/latte"],
+  [/^Expected string to match/, "This format is not valid"],
+  [/^Expected each name once in its list/, "This name is used twice"],
+  [/^Expected at most max_select/, "At most the maximum"],
+  [/^Expected at most the number of options/, "At most the number of options"],
+  [/^Expected a time after starts_at/, "It must end after it starts"],
+  [/^One combination would cost (-\d+) cents/, "One combination would cost $1"],
   [/^Expected a name that no spreadsheet runs/, "A name can't begin with =, +, - or @"],
-  [/^names no category/, "There is no such category any more"],
+  [/^names no category/, "This category no longer exists"],
 ];
 
 /**
- * What the service says of a field, as one would say it to a person. What is not known here is shown as it is.
+ * Rephrases an error of a field for people. Returns unknown errors as they are.
  * @param {string} message
  * @param {string} [path] of the field: what is in cents is told as money
  */
 export function inWords(message, path = "") {
   const plain = message.replace(/, or null$/, "");
-  for (const [pattern, text] of words) {
+  for (const [pattern, text] of messages) {
     const match = pattern.exec(plain);
     const figure = match?.[1] ?? "";
     if (match)

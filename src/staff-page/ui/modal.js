@@ -1,6 +1,6 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 
-/** For a `<dialog>` that is open as long as it is there: over all else, the focus in it, and given back after it. */
+/** Returns a ref that opens a `<dialog>` as a modal while it is rendered. */
 export function useModal() {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
   useLayoutEffect(() => {

@@ -9,7 +9,7 @@ export const formatMoney = (cents) => format.format(cents / 100);
 export const formatChange = (cents) => `${cents < 0 ? "−" : "+"}${formatMoney(Math.abs(cents))}`;
 
 /**
- * Takes what a person typed, "4.5" or "4,50", gives cents; undefined for what is no amount.
+ * Parses "4.5" or "4,50" into cents. Returns undefined for other text.
  * @param {string} text
  * @returns {number | undefined}
  */

@@ -1,10 +1,10 @@
-// A list within a form: rows are added, moved and removed, by keyboard as well; the focus stays where the work is.
+// A list within a form. Rows are added, moved and removed, also by keyboard.
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { announce } from "./announce.js";
 import { html } from "./html.js";
 
 let made = 0;
-/** For a row that the service doesn't know yet. */
+/** Returns a key for a new row. */
 export const newKey = () => `new-${++made}`;
 
 /**
@@ -39,7 +39,7 @@ export function Rows({ what, rows, onRows, blank, max, children }) {
   function move(from, to) {
     const row = /** @type {Row} */ (rows[from]);
     if (to < 0 || to >= rows.length) return;
-    // Not every browser moves an element with its focus.
+    // Not every browser keeps the focus of a moved element.
     focusNext.current = `[data-row="${row.key}"] > .row-tools [data-to=${to < from ? "up" : "down"}]`;
     onRows(rows.toSpliced(from, 1).toSpliced(to, 0, row));
     announce(`${called(row)} is number ${to + 1} of ${rows.length} now`);
@@ -48,7 +48,7 @@ export function Rows({ what, rows, onRows, blank, max, children }) {
   function remove(at) {
     const left = rows.toSpliced(at, 1);
     const next = left[Math.min(at, left.length - 1)];
-    // The row itself: on its button, a second press would remove it too.
+    // The row, because a second press on its button would remove it, too.
     focusNext.current = next ? `[data-row="${next.key}"]` : ":scope > .add";
     onRows(left);
     announce(`${called(/** @type {Row} */ (rows[at]))} is removed`);

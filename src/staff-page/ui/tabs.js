@@ -1,7 +1,7 @@
 import { html } from "./html.js";
 
 /**
- * Links between the parts of one view, of which one is shown.
+ * Links between the parts of a view.
  * @param {{ label: string, tabs: { href: string, label: string, current: boolean }[] }} props
  */
 export function Tabs({ label, tabs }) {

@@ -1,11 +1,10 @@
-// Lists that come in pages.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiProblem, get } from "../api.js";
 import { Button } from "./button.js";
 import { html } from "./html.js";
 import { QueryState } from "./use-query.js";
 
-/** Rows in a page: more than fit a screen, so that "more" is rarely needed. */
+/** Rows in a page. */
 const limit = 50;
 
 /** @typedef {import("../api.js").Query} Query */
@@ -16,11 +15,11 @@ const limit = 50;
  * @property {ApiProblem | undefined} problem
  * @property {boolean} hasMore
  * @property {() => Promise<void>} more reads the next page
- * @property {() => Promise<void>} reload reads from the beginning, and keeps showing what there is meanwhile
+ * @property {() => Promise<void>} reload reads the first page; the old rows stay visible meanwhile
  */
 
 /**
- * A list of the API, from its first page on; read anew when `path` or `query` changes.
+ * Reads a paginated list; starts again when `path` or `query` changes.
  * @template Item
  * @param {string} path
  * @param {Query} [query]
@@ -46,14 +45,14 @@ export function usePaginatedQuery(path, query = {}) {
       if (!(error instanceof ApiProblem)) throw error;
       next = { key, ...(before.length > 0 && { items: before, cursor: cursor ?? null }), problem: error };
     }
-    // Else an answer that comes late would stand in the place of the one that is wanted.
+    // Ignore an outdated response.
     if (nth === asked.current) setList(next);
   }
   useEffect(() => {
     void read([], undefined);
   }, [key]);
 
-  // What belongs to another query is not shown as the answer to this one.
+  // Rows of another query are not shown.
   const current = list.key === key ? list : undefined;
   return {
     items: current?.items,
@@ -65,13 +64,13 @@ export function usePaginatedQuery(path, query = {}) {
 }
 
 /**
- * What stands where a list would: that it is coming, that it failed, that it is empty; and "more" below it.
+ * Renders a list with its loading, error and empty states, and "Show more".
  * @param {{ pages: Pages<any>, empty: string, children?: import("preact").ComponentChildren }} props
  */
 export function PagedList({ pages, empty, children }) {
   const { items, problem, hasMore, more, reload } = pages;
   return html`
-    <${QueryState} reading=${{ value: items, problem, reload }} />
+    <${QueryState} query=${{ value: items, problem, reload }} />
     ${items?.length === 0 && html`<p class="quiet">${empty}</p>`}
     ${items && items.length > 0 && children}
     ${hasMore && html`<p class="more"><${Button} onPress=${more}>Show more<//></p>`}

@@ -1,4 +1,4 @@
-// What a view reads of the API beside lists: asked for again when it may have changed, and shown meanwhile.
+// Reads of the API other than lists.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiProblem } from "../api.js";
 import { Button } from "./button.js";
@@ -6,53 +6,53 @@ import { html } from "./html.js";
 
 /**
  * @template Value
- * @typedef {object} Reading
- * @property {Value | undefined} value undefined until it is there; then the last one that could be had
- * @property {ApiProblem | undefined} problem why the last try failed
+ * @typedef {object} QueryResult
+ * @property {Value | undefined} value undefined before the first success; then the last value
+ * @property {ApiProblem | undefined} problem the error of the last read
  * @property {() => Promise<void>} reload
  */
 
 /**
- * What `read` gives; read anew when `key` changes, and nothing of another key is shown.
+ * Returns the result of `read`; reads again when `key` changes, and shows no value of another key.
  * @template Value
  * @param {string} key
  * @param {() => Promise<Value>} read
- * @returns {Reading<Value>}
+ * @returns {QueryResult<Value>}
  */
 export function useQuery(key, read) {
-  const [reading, setReading] = useState(
+  const [result, setResult] = useState(
     /** @type {{ key: string, value?: Value | undefined, problem?: ApiProblem }} */ ({ key }),
   );
-  const [asked, shown] = [useRef(0), useRef(0)];
+  const [requested, shown] = [useRef(0), useRef(0)];
 
   async function reload() {
-    const nth = ++asked.current;
+    const nth = ++requested.current;
     /** @type {{ value: Value } | { problem: ApiProblem }} */
-    let answer;
+    let outcome;
     try {
-      answer = { value: await read() };
+      outcome = { value: await read() };
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
-      answer = { problem: error };
+      outcome = { problem: error };
     }
-    // Else an older answer that comes late would stand in the place of a newer one.
+    // Ignore an outdated response.
     if (nth < shown.current) return;
     shown.current = nth;
-    setReading((before) => ({ key, value: before.key === key ? before.value : undefined, ...answer }));
+    setResult((before) => ({ key, value: before.key === key ? before.value : undefined, ...outcome }));
   }
   useEffect(() => {
     void reload();
   }, [key]);
 
-  const current = reading.key === key ? reading : undefined;
+  const current = result.key === key ? result : undefined;
   return { value: current?.value, problem: current?.problem, reload };
 }
 
 /**
- * What stands where a reading would: that it is coming, or why it could not be had.
- * @param {{ reading: Reading<any> }} props
+ * Renders the loading and error states of a query.
+ * @param {{ query: QueryResult<any> }} props
  */
-export function QueryState({ reading: { value, problem, reload } }) {
+export function QueryState({ query: { value, problem, reload } }) {
   if (problem)
     return html`
       <div class="problem" role="alert">
@@ -60,5 +60,5 @@ export function QueryState({ reading: { value, problem, reload } }) {
         <${Button} onPress=${reload}>Try again<//>
       </div>
     `;
-  return value === undefined ? html`<p class="quiet">Reading…</p>` : null;
+  return value === undefined ? html`<p class="quiet">Loading…</p>` : null;
 }

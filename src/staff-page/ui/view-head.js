@@ -1,7 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { html } from "./html.js";
 
-/** Gives the focus to the view's heading if what had it is gone by now: at the page's beginning one would be lost. */
+/** Moves the focus to the view's heading if its element was removed. */
 export function catchFocus() {
   requestAnimationFrame(() => {
     if (document.activeElement === document.body)
@@ -10,8 +10,7 @@ export function catchFocus() {
 }
 
 /**
- * A view's heading, with what can be done in the whole view (its children) beside it. It takes the focus when the view
- * opens, so that a screen reader says where one has come to.
+ * A view's heading with its actions (children) beside it. Takes the focus when the view opens, for screen readers.
  * @param {{ title: string, children?: import("preact").ComponentChildren }} props
  */
 export function ViewHead({ title, children }) {

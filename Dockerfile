@@ -5,7 +5,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 # npm ci applies them: fixes of the database driver.
 COPY patches ./patches
-RUN npm ci --omit=dev --omit=peer --no-audit --no-fund
+RUN npm ci --omit=dev --no-audit --no-fund
 
 FROM node:24-slim
 ENV NODE_ENV=production

@@ -2,7 +2,7 @@
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
 import { newId } from "../db/ids.ts";
-import { clientHas } from "../http/cached-response.ts";
+import { matchesIfNoneMatch } from "../http/cached-response.ts";
 import { ApiError, notFound } from "../http/errors.ts";
 import { Id, text } from "../http/schemas.ts";
 import { validatorCompiler } from "../http/validation.ts";
@@ -41,7 +41,7 @@ export const imageRoute: FastifyPluginAsyncTypebox<{ store: ImageStore | undefin
       const { name } = request.params;
       const image = await findImage(app.sql, name);
       const etag = `"${name}"`;
-      const known = clientHas([etag], request.headers["if-none-match"]);
+      const known = matchesIfNoneMatch([etag], request.headers["if-none-match"]);
       const bytes = known ? undefined : (image?.bytes ?? (image && (await store?.read(name))));
       if (!image || !(known || bytes)) throw notFound("Image");
       reply

@@ -5,7 +5,7 @@ import type { FastifyBaseLogger, FastifyInstance } from "fastify";
 import type { Redis } from "ioredis";
 import { Counter } from "prom-client";
 import { openPool, type Pool } from "../db/pool.ts";
-import { type Representations, represent } from "../http/cached-response.ts";
+import { buildVariants, type Variants } from "../http/cached-response.ts";
 import { findMenu, findMenuVersion } from "./queries.ts";
 
 /** How long the menu is believed after its changes were last known to be heard of. */
@@ -25,9 +25,9 @@ export const menuReloads = new Counter({
 
 export interface Menu {
   /** The menu as it is by now, if that is known without asking anybody. */
-  kept: () => Representations | undefined;
+  kept: () => Variants | undefined;
   /** The menu as it is by now; reads it if the one that is kept may be old. */
-  current: () => Promise<Representations>;
+  current: () => Promise<Variants>;
   /** Says that the menu has changed, sooner than the database's word comes: who changed it sees it at once. */
   forget: () => void;
   close: () => Promise<void>;
@@ -39,7 +39,7 @@ interface Reading {
   goodUntil: number;
 }
 
-interface Kept extends Representations {
+interface Kept extends Variants {
   goodUntil: number;
   readAt: number;
   /** How often the menu had changed when the reading began. */
@@ -88,7 +88,7 @@ export function openMenu(
     const before = change;
     const shared = redis?.status === "ready" ? await readShared(redis) : undefined;
     const { text, goodUntil } = shared ?? (await readDatabase());
-    const menu = { ...(await represent(text)), goodUntil, readAt, change: before };
+    const menu = { ...(await buildVariants(text)), goodUntil, readAt, change: before };
     // What changed meanwhile may not be in it: good for those who wait, and for nobody after them.
     if (change === before) kept = menu;
     return menu;

@@ -1,7 +1,7 @@
 // What everybody may see. Public, and the same for all.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { Counter } from "prom-client";
-import { negotiate, type Representations } from "../http/cached-response.ts";
+import { negotiate, type Variants } from "../http/cached-response.ts";
 import { notFound } from "../http/errors.ts";
 import { Page, pageQuery, paginate } from "../http/pagination.ts";
 import { Id } from "../http/schemas.ts";
@@ -36,10 +36,10 @@ export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = asyn
       },
     },
     ({ headers }, reply) => {
-      const send = (snapshot: Representations) => {
+      const send = (snapshot: Variants) => {
         const bytes = negotiate(snapshot, headers, reply);
-        if (bytes) reply.type("application/json; charset=utf-8").send(bytes as never);
-        else reply.code(304).send();
+        if (bytes) reply.type("application/json; charset=utf-8");
+        reply.send(bytes as never);
       };
       // Most often nobody has to be waited for: a promise less at each request.
       const kept = menu.kept();

@@ -13,7 +13,7 @@ import { categoryRoutes } from "./catalog/category-routes.ts";
 import { imageAdminRoutes, imageRoute } from "./catalog/image-routes.ts";
 import { openImageStore } from "./catalog/images.ts";
 import { importRoutes } from "./catalog/import-routes.ts";
-import type { Menu } from "./catalog/menu-cache.ts";
+import type { MenuCache } from "./catalog/menu-cache.ts";
 import { productRoutes } from "./catalog/product-routes.ts";
 import { catalogRoutes } from "./catalog/routes.ts";
 import type { CheckoutContext } from "./checkout/context.ts";
@@ -49,7 +49,7 @@ export interface AppDependencies {
   settings: Settings;
   sql: Pool;
   checkout: CheckoutContext;
-  menu: Menu;
+  menu: MenuCache;
   log: FastifyBaseLogger;
   /** Undefined: instances share only the database. */
   redis: Redis | undefined;

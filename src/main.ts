@@ -1,7 +1,7 @@
 // `npm start`: runs one instance of the service.
 import type { AddressInfo } from "node:net";
 import { buildApp } from "./app.ts";
-import { openMenu } from "./catalog/menu-cache.ts";
+import { openMenuCache } from "./catalog/menu-cache.ts";
 import { createCheckout } from "./checkout/context.ts";
 import { assertComplete } from "./config.ts";
 import { isEmpty, migrate, seed } from "./db/migrate.ts";
@@ -27,7 +27,7 @@ await runProcess(async ({ settings: given, log, stack }) => {
     ? (await import("./redis.ts")).openRedis(settings.redisUrl, log)
     : undefined;
   stack.defer(() => redis?.disconnect());
-  const menu = openMenu(settings, sql, log, redis);
+  const menu = openMenuCache(settings, sql, log, redis);
   stack.defer(menu.close);
 
   // Started last, since no request needs it; stopped after the last response.

@@ -5,7 +5,7 @@ import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, expect, inject } from "vitest";
 import { buildApp } from "../src/app.ts";
 import { signAccessToken } from "../src/auth/tokens.ts";
-import { type Menu, openMenu } from "../src/catalog/menu-cache.ts";
+import { type MenuCache, openMenuCache } from "../src/catalog/menu-cache.ts";
 import { type CheckoutContext, createCheckout } from "../src/checkout/context.ts";
 import { readSettings } from "../src/config.ts";
 import { type Db, openPool, type Pool } from "../src/db/pool.ts";
@@ -20,7 +20,7 @@ export interface TestShop {
   app: Awaited<ReturnType<typeof buildApp>>;
   sql: Pool;
   checkout: CheckoutContext;
-  menu: Menu;
+  menu: MenuCache;
   redis: Redis | undefined;
   provider: ProviderStub;
   databaseUrl: string;
@@ -68,7 +68,7 @@ export async function openShop({
   const log = options.write ? pino({ level }, { write: options.write }) : pino({ level });
   const checkout = createCheckout(settings, sql, log);
   const redis = settings.redisUrl ? openRedis(settings.redisUrl, log) : undefined;
-  const menu = openMenu({ ...settings, databaseUrl: options.listenUrl ?? databaseUrl }, sql, log, redis);
+  const menu = openMenuCache({ ...settings, databaseUrl: options.listenUrl ?? databaseUrl }, sql, log, redis);
   const app = await buildApp({ settings, sql, checkout, menu, redis, log });
   await app.ready();
   const declared = declaredAnswers(app.swagger() as never);

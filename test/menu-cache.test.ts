@@ -42,7 +42,7 @@ describe("what is sent", () => {
     ["in whatever case", "GZip", "gzip"],
   ] as const)("the encoding that the client takes: %s", async (_title, accepted, encoding) => {
     await makeProduct(shop.sql, { name: "Crème" });
-    shop.menu.forget();
+    shop.menu.invalidate();
     const plain = await ask({});
     const response = await ask(accepted === undefined ? {} : { "accept-encoding": accepted });
     expect(response.headers["content-encoding"]).toBe(encoding);
@@ -55,7 +55,7 @@ describe("what is sent", () => {
 
   test("each encoding has a strong tag of its own, and any of them is answered with 304", async () => {
     await makeProduct(shop.sql);
-    shop.menu.forget();
+    shop.menu.invalidate();
     const tags = [];
     for (const accepted of ["identity", "gzip", "br"])
       tags.push((await ask({ "accept-encoding": accepted })).headers.etag as string);
@@ -155,7 +155,7 @@ describe("reading", () => {
   test("is done once, however many ask", async () => {
     await makeProduct(shop.sql);
     await sleep(100);
-    shop.menu.forget();
+    shop.menu.invalidate();
     const reloads = await countReloads();
     await Promise.all(Array.from({ length: 50 }, () => namesOn(shop)));
     expect(await countReloads()).toBe(reloads + 1);
@@ -174,7 +174,7 @@ describe("reading", () => {
     );
     onTestFinished(async () => void (await define(view!.definition)));
     await sleep(100);
-    shop.menu.forget();
+    shop.menu.invalidate();
     const early = namesOn(shop);
     await sleep(100);
     const name = await rename(shop.sql, id);
@@ -226,7 +226,7 @@ describe("reading", () => {
     await makeProduct(shop.sql, { name: "Latte" });
     await sleep(100);
     await shop.sql`alter table menu_version rename to elsewhere`;
-    shop.menu.forget();
+    shop.menu.invalidate();
     const broken = await shop.call("GET", "/menu");
     await shop.sql`alter table elsewhere rename to menu_version`;
     expect(broken.statusCode).toBe(500);
@@ -277,7 +277,7 @@ describe.skipIf(noRedis)("with Redis", () => {
     await eventually(async () => (await namesOn(two)).includes(name));
     await one.redis!.set(key, old!);
     for (const each of [one, two]) {
-      each.menu.forget();
+      each.menu.invalidate();
       expect(await namesOn(each)).toEqual([name]);
     }
   });
@@ -303,7 +303,7 @@ describe.skipIf(noRedis)("with Redis", () => {
       await sleep(100);
       const { version } = await findMenu(shop.sql);
       await one.redis!.set(`ristretto:menu:USD:${version}:reader`, "somebody", "PX", 10_000);
-      one.menu.forget();
+      one.menu.invalidate();
       const began = Date.now();
       expect(await namesOn(one)).toEqual([name]);
       expect(Date.now() - began).toBeLessThan(1_500);

@@ -9,7 +9,7 @@ const shop = testShop();
 
 // Most changes here are made in the database itself, of which the snapshot hears a moment later: menu-snapshot.test.ts.
 async function readMenu(): Promise<{ currency: string; categories: unknown[]; products: Product[] }> {
-  shop.menu.forget();
+  shop.menu.invalidate();
   const response = await shop.call("GET", "/menu");
   expect(response.statusCode, response.body).toBe(200);
   return response.json();
@@ -236,7 +236,7 @@ describe("availability", () => {
 
 describe("the menu's ETag", () => {
   const ask = (tag: string) => {
-    shop.menu.forget();
+    shop.menu.invalidate();
     return shop.call("GET", "/menu", { headers: { "if-none-match": tag } });
   };
   const tagOf = async () => (await ask('""')).headers.etag as string;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { v7 as uuidv7 } from "uuid";
 import { describe, expect, test } from "vitest";
-import { keepProducts } from "../src/catalog/product-cache.ts";
+import { createProductCache } from "../src/catalog/product-cache.ts";
 import type { Db } from "../src/db/pool.ts";
 import { makeProduct } from "./factories.ts";
 import { eventually, expectProblem, testShop } from "./harness.ts";
@@ -191,7 +191,7 @@ describe("placing an order", () => {
 
   test("what came back is not sold out again by a transaction that began before", async () => {
     const { id } = await makeProduct(shop.sql);
-    const [late, other] = [await makeProduct(shop.sql), keepProducts()];
+    const [late, other] = [await makeProduct(shop.sql), createProductCache()];
     await shop.sql`update products set sold_out_until = now() + interval '300 ms' where id = ${id}`;
     const [{ version }] = (await shop.sql`select version from menu_version`) as [{ version: string }];
     const available = async (sql: Db, ids: string[]) =>

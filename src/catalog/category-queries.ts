@@ -4,7 +4,7 @@ import type { Category, CategoryInput, CategoryPatch, MenuProduct } from "./sche
 
 const columns = (sql: Db) => sql`id, name, description, sort_order, created_at, updated_at`;
 
-/** One row more than the page holds, in the order of the menu. */
+/** Returns the page and one more row, in the order of the menu. */
 export const listCategories = (sql: Db, page: PageRequest) => sql<Category[]>`
   select ${columns(sql)}
   from categories
@@ -18,14 +18,14 @@ export const listCategories = (sql: Db, page: PageRequest) => sql<Category[]>`
   order by sort_order, lower(name), id
   limit ${page.limit + 1}`;
 
-/** Undefined for an archived one. */
+/** Returns undefined for an archived category. */
 export async function findCategory(sql: Db, id: string): Promise<Category | undefined> {
   const [category] = await sql<Category[]>`
     select ${columns(sql)} from categories where id = ${id} and archived_at is null`;
   return category;
 }
 
-/** One row more than the page holds, newest first. */
+/** Returns the page and one more row, newest first. */
 export const listProductsInCategory = (sql: Db, categoryId: string, page: PageRequest) => sql<MenuProduct[]>`
   select *
   from menu_products
@@ -34,7 +34,7 @@ export const listProductsInCategory = (sql: Db, categoryId: string, page: PageRe
   order by id desc
   limit ${page.limit + 1}`;
 
-/** Undefined for a product that is not on the menu, or not in this category. */
+/** Returns undefined for a product that is archived or in another category. */
 export async function findProductInCategory(
   sql: Db,
   categoryId: string,
@@ -45,14 +45,14 @@ export async function findProductInCategory(
   return product;
 }
 
-/** Breaks `categories_name_is_taken_once`. */
+/** May violate `categories_name_is_taken_once`. */
 export async function insertCategory(tx: Db, id: string, fields: CategoryInput): Promise<Category> {
   const [category] = await tx<Category[]>`
     insert into categories ${tx({ id, ...fields } as never)} returning ${columns(tx)}`;
   return category!;
 }
 
-/** Writes what is named; undefined for a category that is not there. Breaks `categories_name_is_taken_once`. */
+/** Updates the given fields. Returns undefined if there is no row. May violate `categories_name_is_taken_once`. */
 export async function updateCategory(
   tx: Db,
   id: string,
@@ -65,26 +65,25 @@ export async function updateCategory(
   return category;
 }
 
-/** Whether the category is on the menu; then nobody archives it until the transaction ends. */
-export async function lockCategory(tx: Db, id: string): Promise<boolean> {
+/** Locks the category against archiving. Returns whether it is on the menu. */
+export async function lockCategoryForShare(tx: Db, id: string): Promise<boolean> {
   const found = await tx`select id from categories where id = ${id} and archived_at is null for share`;
   return found.length > 0;
 }
 
-/** Takes the category, so that no product comes into it until the transaction ends. */
-export async function lockCategoryForRemoval(tx: Db, id: string): Promise<boolean> {
+/** Locks the category against new products. Returns whether it is on the menu. */
+export async function lockCategoryForUpdate(tx: Db, id: string): Promise<boolean> {
   const found = await tx`select id from categories where id = ${id} and archived_at is null for update`;
   return found.length > 0;
 }
 
-/** How many products that are not archived it has. */
+/** Returns the number of products that are not archived. */
 export async function countProductsInCategory(tx: Db, id: string): Promise<number> {
   const [row] = await tx<{ count: number }[]>`
     select count(*)::int as count from products where category_id = ${id} and archived_at is null`;
   return row!.count;
 }
 
-/** Takes a category, which must be empty, off the menu. */
 export async function archiveCategory(tx: Db, id: string) {
   await tx`update categories set archived_at = now(), updated_at = now() where id = ${id}`;
 }

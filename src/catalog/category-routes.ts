@@ -1,27 +1,26 @@
-// The office's side of the categories. A name is taken once, whatever its case.
+// Categories for managers. A category leaves the menu only when it is empty.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
 import { newId } from "../db/ids.ts";
-import { type Db, violatedConstraint } from "../db/pool.ts";
-import { insertEvent } from "../events/queries.ts";
 import { ApiError, notFound } from "../http/errors.ts";
 import { Id } from "../http/schemas.ts";
 import {
   archiveCategory,
   countProductsInCategory,
   insertCategory,
-  lockCategoryForRemoval,
+  lockCategoryForUpdate,
   updateCategory,
 } from "./category-queries.ts";
-import { forgetAfterWrites, type Menu } from "./menu-cache.ts";
-import { lockMenu } from "./queries.ts";
+import { editCatalog } from "./edit.ts";
+import { invalidateAfterWrites, type MenuCache } from "./menu-cache.ts";
 import { Category, CategoryInput, CategoryPatch } from "./schemas.ts";
 
 const tags = ["catalog admin"];
 const params = Type.Object({ category_id: Id });
 
-export const categoryRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (app, { menu }) => {
-  forgetAfterWrites(app, menu);
+export const categoryRoutes: FastifyPluginAsyncTypebox<{ menu: MenuCache }> = async (app, { menu }) => {
+  const { sql, settings } = app;
+  invalidateAfterWrites(app, menu);
 
   app.post(
     "/admin/categories",
@@ -31,15 +30,18 @@ export const categoryRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (
       schema: {
         operationId: "createCategory",
         tags,
-        summary: "Add a category",
+        summary: "Create a category",
         body: CategoryInput,
         response: { 201: Category },
       },
     },
     async (request, reply) => {
-      const id = newId();
-      const category = await edit(id, (tx) => insertCategory(tx, id, trimmed(request.body)));
-      return reply.code(201).header("location", `${app.settings.apiPrefix}/categories/${id}`).send(category);
+      const category_id = newId();
+      const category = await editCatalog(sql, { category_id }, (tx) =>
+        insertCategory(tx, category_id, trimName(request.body)),
+      );
+      reply.code(201).header("location", `${settings.apiPrefix}/categories/${category_id}`);
+      return category;
     },
   );
 
@@ -51,20 +53,18 @@ export const categoryRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (
       schema: {
         operationId: "changeCategory",
         tags,
-        summary: "Change what is named of a category",
+        summary: "Change the given fields of a category",
         params,
         body: CategoryPatch,
         response: { 200: Category },
       },
     },
-    async (request) => {
-      const { category_id } = request.params;
-      return edit(category_id, async (tx) => {
-        const category = await updateCategory(tx, category_id, trimmed(request.body));
+    async ({ params: { category_id }, body }) =>
+      editCatalog(sql, { category_id }, async (tx) => {
+        const category = await updateCategory(tx, category_id, trimName(body));
         if (!category) throw notFound("Category");
         return category;
-      });
-    },
+      }),
   );
 
   app.delete(
@@ -75,16 +75,15 @@ export const categoryRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (
       schema: {
         operationId: "archiveCategory",
         tags,
-        summary: "Take an empty category off the menu",
+        summary: "Archive an empty category: it leaves the menu",
         params,
         response: { 204: Type.Null() },
       },
     },
-    async (request, reply) => {
-      const { category_id } = request.params;
-      await edit(category_id, async (tx) => {
-        if (!(await lockCategoryForRemoval(tx, category_id))) throw notFound("Category");
-        // A statement of its own, begun when the row is held: it sees the product that came in last.
+    async ({ params: { category_id } }, reply) => {
+      await editCatalog(sql, { category_id }, async (tx) => {
+        if (!(await lockCategoryForUpdate(tx, category_id))) throw notFound("Category");
+        // Counts after the lock, so that it sees every product that came in before.
         const products = await countProductsInCategory(tx, category_id);
         if (products > 0)
           throw new ApiError(
@@ -96,23 +95,7 @@ export const categoryRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (
       return reply.code(204).send(null);
     },
   );
-
-  /** Runs one edit of a category in a transaction and says that the menu has changed. */
-  async function edit<T>(id: string, write: (tx: Db) => Promise<T>) {
-    try {
-      return await app.sql.begin(async (tx) => {
-        await lockMenu(tx);
-        const written = await write(tx);
-        await insertEvent(tx, { type: "menu.changed", subject_id: id, data: { category_id: id } });
-        return written;
-      });
-    } catch (error) {
-      if (violatedConstraint(error) === "categories_name_is_taken_once")
-        throw new ApiError("name_taken", "Another category has this name");
-      throw error;
-    }
-  }
 };
 
-const trimmed = <T extends { name?: string }>(fields: T): T =>
+const trimName = <T extends { name?: string }>(fields: T): T =>
   fields.name === undefined ? fields : { ...fields, name: fields.name.trim() };

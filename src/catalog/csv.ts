@@ -1,19 +1,18 @@
-// The catalog as a spreadsheet: what a cell means, both ways.
+// Products as CSV: reads and writes the same form.
 import { CsvError, parse } from "csv-parse/sync";
 import type { FieldError } from "../http/errors.ts";
 import type { ExportRow } from "./import-queries.ts";
 
 export const columns = ["name", "category", "description", "base_price_cents", "image_url", "variations"];
 
-// What a spreadsheet would run as a formula. Exported, such a cell gets an apostrophe before it, as spreadsheets do
-// themselves; imported, the apostrophe goes again.
+// A spreadsheet runs such a cell as a formula. The export escapes it by an apostrophe, which the import removes.
 const formula = /^'*[=+\-@\t\r]/;
-const disarmed = /^'+[=+\-@\t\r]/;
+const escapedFormula = /^'+[=+\-@\t\r]/;
 
-/** Whether a spreadsheet would run this name, with its blanks or without. */
+/** Returns whether a spreadsheet would run the name as a formula, trimmed or not. */
 export const isFormula = (name: string) => /^[=+\-@\t]|^\s*[=+\-@]/.test(name);
 
-/** The file can't be read row by row. `row` is 1 for the first after the header, 0 for the header itself. */
+/** The file is not CSV of this form. `row` is 0 for the header and 1 for the first row after it. */
 export class CsvProblem extends Error {
   readonly row: number;
   readonly path: string;
@@ -24,13 +23,13 @@ export class CsvProblem extends Error {
   }
 }
 
-/** A row as it was sent: what is empty is left out, and a number that is none stays text. */
+/** A row before validation, without its empty cells. A cell of another form stays text. */
 export interface RawRow {
   fields: Record<string, unknown>;
   errors: FieldError[];
 }
 
-/** Takes a file, gives its rows, `limit` at most. Throws CsvProblem. */
+/** Returns at most `limit` rows. Throws CsvProblem. */
 export function readCsv(file: string, limit: number): RawRow[] {
   const [header = [], ...lines] = parseLines(file, limit + 1);
   const names = header.map((cell) => cell.trim());
@@ -41,10 +40,10 @@ export function readCsv(file: string, limit: number): RawRow[] {
     const row: RawRow = { fields: {}, errors: [] };
     if (cells.length !== names.length)
       row.errors.push({ path: "", message: `Expected ${names.length} cells, not ${cells.length}` });
-    names.forEach((column, place) => {
-      const cell = cells[place] ?? "";
+    names.forEach((column, index) => {
+      const cell = cells[index] ?? "";
       if (column === "name" && isFormula(cell)) row.errors.push(formulaError);
-      const value = readCell(column, disarmed.test(cell) ? cell.slice(1) : cell);
+      const value = readCell(column, escapedFormula.test(cell) ? cell.slice(1) : cell);
       if (value !== "") row.fields[column] = value;
     });
     return row;
@@ -53,7 +52,7 @@ export function readCsv(file: string, limit: number): RawRow[] {
 
 export const formulaError = {
   path: "/name",
-  message: "Expected a name that no spreadsheet runs as a formula",
+  message: "Expected a name that a spreadsheet does not run as a formula",
 };
 
 function readCell(column: string, cell: string): unknown {
@@ -77,10 +76,10 @@ function parseLines(file: string, to: number): string[][] {
   }
 }
 
-// More than 50 of the longest names come to; what is longer stays text, and is refused as such.
+// More than 50 of the longest names need. A longer cell stays text, which validation rejects.
 const maxVariationsCharacters = 20_000;
 
-/** `Small:-50|Large:+80`; a bar within a name is `\|`, a backslash before one `\\`. */
+/** Reads `Small:-50|Large:+80`. In a name, `\|` is a bar and `\\` a backslash. */
 const readVariations = (cell: string) =>
   cell.match(/(?:\\[\\|]|[^|])+/g)?.map((part) => {
     const [, name = part, change] = /^(.*):\s*([+-]?\d{1,9})\s*$/s.exec(part) ?? [];
@@ -95,7 +94,7 @@ const writeVariations = (variations: ExportRow["variations"]) =>
     )
     .join("|");
 
-/** Takes products, gives a file that an import reads as the same. */
+/** Returns a file that the import reads as the same products. */
 export const writeCsv = (rows: ExportRow[]) =>
   [
     columns,
@@ -112,6 +111,8 @@ export const writeCsv = (rows: ExportRow[]) =>
     .join("");
 
 function writeCell(cell: string) {
-  const harmless = formula.test(cell) ? `'${cell}` : cell;
-  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+  const escaped = escapeFormula(cell);
+  return /[",\r\n]/.test(escaped) ? `"${escaped.replaceAll('"', '""')}"` : escaped;
 }
+
+const escapeFormula = (cell: string) => (formula.test(cell) ? `'${cell}` : cell);

@@ -1,16 +1,16 @@
-// Statements of an import and an export: each for all rows at once.
+// Statements of import and export. Each handles all rows.
 import type { Db } from "../db/pool.ts";
 import type { ProductFields } from "./queries.ts";
 import type { Product } from "./schemas.ts";
 
 export interface Match {
-  /** The name as it is compared: two rows with the same one are the same product. */
+  /** The name as PostgreSQL compares it. Rows with equal keys are the same product. */
   key: string;
-  /** Null for a product that is new. */
+  /** Null for a new product. */
   product: Product | null;
 }
 
-/** For each name, in their order, the product on the menu that has it, in whatever case. */
+/** Returns for each name, in order, the product on the menu that has it, regardless of case. */
 export const matchProducts = (tx: Db, names: string[]) => tx<Match[]>`
   select lower(row.name) as key, to_jsonb(p) as product
   from jsonb_array_elements_text(${tx.json(names)}) with ordinality as row (name, index)
@@ -19,7 +19,7 @@ export const matchProducts = (tx: Db, names: string[]) => tx<Match[]>`
   ) on lower(held.name) = lower(row.name)
   order by row.index`;
 
-/** Makes the categories that are not there yet; gives the id of each name, in their order. */
+/** Inserts the missing categories. Returns the id for each name, in order. */
 export async function ensureCategories(tx: Db, rows: { id: string; name: string }[]): Promise<string[]> {
   await tx`
     insert into categories (id, name)
@@ -33,7 +33,7 @@ export async function ensureCategories(tx: Db, rows: { id: string; name: string 
   return found.map(({ id }) => id);
 }
 
-/** Makes those whose id is new, and writes all fields of the others and raises their version. */
+/** Inserts the products with a new id. Updates all fields of the others and raises their version. */
 export async function writeProducts(tx: Db, rows: (ProductFields & { id: string })[]) {
   await tx`
     insert into products (id, category_id, name, description, image_url, base_price_cents)
@@ -54,7 +54,7 @@ export type ExportRow = Pick<
   category: string | null;
 };
 
-/** All products on the menu, oldest first. */
+/** Returns all products on the menu, oldest first. */
 export const listProductsForExport = (sql: Db) => sql<ExportRow[]>`
   select p.name, c.name as category, p.description, p.base_price_cents, p.image_url, p.variations
   from menu_products p

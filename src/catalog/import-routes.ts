@@ -1,4 +1,4 @@
-// The catalog in one file, both ways. An export can be imported as it is.
+// Import and export of products in one file. The import reads an export as it is.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
 import { ApiError } from "../http/errors.ts";
@@ -6,15 +6,15 @@ import { validatorCompiler } from "../http/validation.ts";
 import { writeCsv } from "./csv.ts";
 import { importProducts, maxImportBytes } from "./import.ts";
 import { listProductsForExport } from "./import-queries.ts";
-import { forgetAfterWrites, type Menu } from "./menu-cache.ts";
+import { invalidateAfterWrites, type MenuCache } from "./menu-cache.ts";
 import { ImportResult, ImportRow } from "./schemas.ts";
 
 const tags = ["catalog admin"];
 const Csv = Type.String({ description: "name,category,description,base_price_cents,image_url,variations" });
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-export const importRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (app, { menu }) => {
-  forgetAfterWrites(app, menu);
+export const importRoutes: FastifyPluginAsyncTypebox<{ menu: MenuCache }> = async (app, { menu }) => {
+  invalidateAfterWrites(app, menu);
   app.addContentTypeParser("text/csv", { parseAs: "buffer" }, (_request, body, done) => {
     try {
       done(null, utf8.decode(body as Buffer));
@@ -38,11 +38,11 @@ export const importRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (ap
       schema: {
         operationId: "importProducts",
         tags,
-        summary: "Create or update products by name, all rows or none",
+        summary: "Import products by name: creates or updates all rows, or none",
         description:
-          "CSV with the header name,category,description,base_price_cents,image_url,variations, variations as " +
-          "`Small:-50|Large:+80`; or a JSON array of such rows, variations as [{ name, price_change_cents }]. What is " +
-          "empty stays as it is. At most 1,000 rows and 2 MiB. With `dry_run` nothing is written.",
+          "CSV with the header name,category,description,base_price_cents,image_url,variations. A cell of variations is " +
+          "`Small:-50|Large:+80`. Or a JSON array of such rows, with variations as [{ name, price_change_cents }]. An " +
+          "empty cell keeps the stored value. At most 1,000 rows and 2 MiB. With `dry_run`, nothing is written.",
         querystring: Type.Object({ dry_run: Type.Optional(Type.Boolean()) }),
         body: {
           content: {
@@ -68,8 +68,9 @@ export const importRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (ap
       schema: {
         operationId: "exportProducts",
         tags,
-        summary: "All products on the menu as CSV, for an import",
-        description: "A cell that a spreadsheet would run as a formula has an apostrophe before it.",
+        summary: "Export all products on the menu as CSV",
+        description:
+          "An apostrophe precedes each cell that a spreadsheet would run as a formula. The import removes it.",
         response: { 200: { content: { "text/csv": { schema: Csv } } } },
       },
     },

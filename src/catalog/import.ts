@@ -1,19 +1,20 @@
-// Importing products, by name: all rows or none. Every statement is for all rows at once.
-
+// Imports products by name, all rows or none. Each statement handles all rows.
 import { newId } from "../db/ids.ts";
 import type { Db, Pool } from "../db/pool.ts";
 import { insertEvents } from "../events/queries.ts";
 import { ApiError, type FieldError } from "../http/errors.ts";
 import { validatorCompiler } from "../http/validation.ts";
 import { CsvProblem, formulaError, isFormula, type RawRow, readCsv } from "./csv.ts";
+import { mapConstraintError } from "./edit.ts";
 import { ensureCategories, type Match, matchProducts, writeProducts } from "./import-queries.ts";
-import { blank, plan, toRefusal } from "./product-edit.ts";
+import { diffChildren } from "./product-children.ts";
+import { emptyProduct, toFields } from "./product-edit.ts";
 import { lockMenu, replaceVariations } from "./queries.ts";
 import { type ImportResult, ImportRow } from "./schemas.ts";
 
 export const maxImportBytes = 2 * 1024 * 1024;
 const maxRows = 1_000;
-/** More than anybody reads; a file of another form has one for each cell. */
+/** A file of another form has an error for each cell. */
 const maxErrors = 1_000;
 
 type RowError = FieldError & { row: number };
@@ -21,8 +22,8 @@ type RowError = FieldError & { row: number };
 const checkRow = validatorCompiler({ schema: ImportRow, method: "POST", url: "import", httpPart: "body" });
 
 /**
- * Takes a CSV file, or the array of a JSON one; makes the products that are new and changes those that are known. A
- * dry run does all of it, too, and undoes it. Throws `import_failed`, `name_taken` and `validation_failed`.
+ * Imports a CSV file or the rows of a JSON array. A dry run does the same and rolls back. Throws `import_failed`,
+ * `name_taken` and `validation_failed`.
  */
 export async function importProducts(
   sql: Pool,
@@ -30,21 +31,21 @@ export async function importProducts(
   dryRun: boolean,
 ): Promise<ImportResult> {
   const rows = readRows(input);
-  let result: ImportResult | undefined;
+  let counts: Pick<ImportResult, "created" | "updated"> | undefined;
   try {
     await sql.begin(async (tx) => {
-      result = await writeRows(tx, rows, dryRun);
-      if (dryRun) throw undo;
+      counts = await writeRows(tx, rows);
+      if (dryRun) throw rollback;
     });
   } catch (error) {
-    if (error !== undo) throw toRefusal(error);
+    if (error !== rollback) throw mapConstraintError(error);
   }
-  return result!;
+  return { dry_run: dryRun, rows: rows.length, ...counts! };
 }
 
-const undo = new Error("a dry run ends here");
+const rollback = new Error("rolls back a dry run");
 
-/** Takes what was sent, gives the rows as they should be. Throws `import_failed` with every bad cell. */
+/** Returns the validated rows. Throws `import_failed` with every bad cell. */
 function readRows(input: string | unknown[]): ImportRow[] {
   const raw = typeof input === "string" ? readFile(input) : input.map(readObject);
   if (raw.length > maxRows)
@@ -81,68 +82,79 @@ function readObject(row: unknown): RawRow {
   return { fields: Object.fromEntries(fields), errors };
 }
 
-async function writeRows(tx: Db, rows: ImportRow[], dryRun: boolean): Promise<ImportResult> {
+async function writeRows(tx: Db, rows: ImportRow[]) {
   await lockMenu(tx);
-  const matches = await matchProducts(
-    tx,
-    rows.map(({ name }) => name),
-  );
-  refuseTwins(matches);
+  const names = rows.map(({ name }) => name);
+  const matches = await matchProducts(tx, names);
+  rejectDuplicates(matches);
 
-  const errors: RowError[] = [];
-  const named = rows.flatMap(({ category }) =>
-    category === undefined ? [] : { id: newId(), name: category.trim() },
-  );
-  const categories = await ensureCategories(tx, named);
-  const planned = rows.map(({ category, ...fields }, index) => {
-    const before = matches[index]!.product ?? { ...blank, id: newId(), base_price_cents: undefined };
-    const category_id = category === undefined ? before.category_id : categories.shift()!;
-    const { base_price_cents, ...wanted } = { ...before, ...fields, category_id };
-    const row = index + 1;
-    if (base_price_cents === undefined)
-      errors.push({ row, path: "/base_price_cents", message: "Expected a price: the product is new" });
-    else
-      try {
-        const { id } = before;
-        return { id, variations: fields.variations, plan: plan({ ...wanted, base_price_cents }, before) };
-      } catch (error) {
-        if (!(error instanceof ApiError)) throw error;
-        errors.push(...error.extensions.errors!.map((found) => ({ row, ...found })));
-      }
-    return undefined;
-  });
-  if (errors.length > 0) throw importFailed(errors);
-
-  const good = planned.filter((row) => row !== undefined);
-  const changed = good.filter(({ variations }) => variations !== undefined);
+  const categories = await writeCategories(tx, rows);
+  const products = planRows(rows, matches, categories);
+  const changed = products.filter(({ hasVariations }) => hasVariations);
   await writeProducts(
     tx,
-    good.map(({ id, plan }) => ({ id, ...plan.fields })),
+    products.map(({ id, fields }) => ({ id, ...fields })),
   );
   await replaceVariations(
     tx,
     changed.map(({ id }) => id),
-    changed.flatMap(({ id, plan }) => plan.variations.map((row) => ({ ...row, product_id: id }))),
+    changed.flatMap(({ id, variations }) => variations.map((row) => ({ ...row, product_id: id }))),
   );
   await insertEvents(
     tx,
-    good.map(({ id }) => ({ type: "menu.changed", subject_id: id, data: { product_id: id } })),
+    products.map(({ id }) => ({ type: "menu.changed", subject_id: id, data: { product_id: id } })),
   );
-  // What the commit would refuse, a dry run refuses too.
+  // Checks deferred constraints now, so that a dry run finds their violations too.
   await tx`set constraints all immediate`;
   const updated = matches.filter(({ product }) => product).length;
-  return { dry_run: dryRun, rows: rows.length, created: rows.length - updated, updated };
+  return { created: rows.length - updated, updated };
+}
+
+/** Inserts the missing categories. Returns the id of each row's category, undefined for rows without one. */
+async function writeCategories(tx: Db, rows: ImportRow[]): Promise<(string | undefined)[]> {
+  const named = rows.flatMap(({ category }) =>
+    category === undefined ? [] : { id: newId(), name: category.trim() },
+  );
+  const ids = (await ensureCategories(tx, named)).values();
+  return rows.map(({ category }) => (category === undefined ? undefined : ids.next().value));
+}
+
+/** Returns the fields and variations of each row's product. Throws `import_failed`. */
+function planRows(rows: ImportRow[], matches: Match[], categories: (string | undefined)[]) {
+  const errors: RowError[] = [];
+  const products = rows.flatMap(({ category: _, ...cells }, index) => {
+    const row = index + 1;
+    const existing = matches[index]!.product ?? { ...emptyProduct, id: newId(), base_price_cents: undefined };
+    const category_id = categories[index] ?? existing.category_id;
+    const { base_price_cents, ...desired } = { ...existing, ...cells, category_id };
+    if (base_price_cents === undefined) {
+      errors.push({ row, path: "/base_price_cents", message: "Expected a price for a new product" });
+      return [];
+    }
+    try {
+      const product = { ...desired, base_price_cents };
+      const { variations } = diffChildren(product, existing);
+      const hasVariations = cells.variations !== undefined;
+      return [{ id: existing.id, fields: toFields(product), variations, hasVariations }];
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      errors.push(...error.extensions.errors!.map((found) => ({ row, ...found })));
+      return [];
+    }
+  });
+  if (errors.length > 0) throw importFailed(errors);
+  return products;
 }
 
 /** Throws `import_failed` if two rows are the same product. */
-function refuseTwins(matches: Match[]) {
-  const seen = new Map<string, number>();
+function rejectDuplicates(matches: Match[]) {
+  const firstRows = new Map<string, number>();
   const errors = matches.flatMap(({ key }, index) => {
-    const first = seen.get(key);
-    if (first === undefined) seen.set(key, index + 1);
+    const first = firstRows.get(key);
+    if (first === undefined) firstRows.set(key, index + 1);
     return first === undefined
       ? []
-      : { row: index + 1, path: "/name", message: `Row ${first} has this name too` };
+      : { row: index + 1, path: "/name", message: `Row ${first} has the same name` };
   });
   if (errors.length > 0) throw importFailed(errors);
 }

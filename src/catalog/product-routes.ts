@@ -1,10 +1,11 @@
-// The office's side of the products. Nothing is deleted: what is left out or removed is archived.
+// Products for managers, and availability for baristas. A product is never deleted: it is archived.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import type { FastifyReply } from "fastify";
 import { requireManager, requireStaff } from "../auth/guards.ts";
 import { invalidField, notFound } from "../http/errors.ts";
 import { Page, pageQuery, paginate } from "../http/pagination.ts";
 import { Id, text } from "../http/schemas.ts";
-import { forgetAfterWrites, type Menu } from "./menu-cache.ts";
+import { invalidateAfterWrites, type MenuCache } from "./menu-cache.ts";
 import {
   changeAvailability,
   changeProduct,
@@ -22,9 +23,20 @@ const params = Type.Object({ product_id: Id });
 const headers = Type.Object({
   "if-match": Type.Optional(Type.String({ description: "The ETag of the version that was read" })),
 });
+const edit = {
+  onRequest: requireManager,
+  config: { errorCodes: ["not_found", "name_taken", "stale_version"], responseHeaders: ["ETag"] },
+} as const;
 
-export const productRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (app, { menu }) => {
-  forgetAfterWrites(app, menu);
+/** Sets the product's version as ETag. Returns the product. */
+function withETag(reply: FastifyReply, product: Product): Product {
+  reply.header("etag", versionTag(product));
+  return product;
+}
+
+export const productRoutes: FastifyPluginAsyncTypebox<{ menu: MenuCache }> = async (app, { menu }) => {
+  const { sql, settings } = app;
+  invalidateAfterWrites(app, menu);
 
   app.get(
     "/admin/products",
@@ -33,10 +45,10 @@ export const productRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (a
       schema: {
         operationId: "listProducts",
         tags,
-        summary: "List products, archived ones apart",
+        summary: "List products: those on the menu, or the archived ones",
         querystring: Type.Object({
           ...pageQuery,
-          archived: Type.Optional(Type.Boolean({ description: "Only the archived ones; default false" })),
+          archived: Type.Optional(Type.Boolean({ description: "Only archived products; default false" })),
           category_id: Type.Optional(Id),
           q: Type.Optional(text(100, { description: "Part of the name" })),
         }),
@@ -45,7 +57,7 @@ export const productRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (a
     },
     async (request) => {
       const { archived = false, category_id, q } = request.query;
-      return paginate(request.query, (page) => listProducts(app.sql, { archived, category_id, q }, page));
+      return paginate(request.query, (page) => listProducts(sql, { archived, category_id, q }, page));
     },
   );
 
@@ -57,15 +69,15 @@ export const productRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (a
       schema: {
         operationId: "createProduct",
         tags,
-        summary: "Add a product with its variations and option groups",
+        summary: "Create a product with its variations and option groups",
         body: ProductInput,
         response: { 201: Product },
       },
     },
     async (request, reply) => {
-      const product = await createProduct(app.sql, request.body);
-      const location = `${app.settings.apiPrefix}/admin/products/${product.id}`;
-      return reply.code(201).header("location", location).header("etag", versionTag(product)).send(product);
+      const product = await createProduct(sql, request.body);
+      reply.code(201).header("location", `${settings.apiPrefix}/admin/products/${product.id}`);
+      return withETag(reply, product);
     },
   );
 
@@ -77,64 +89,53 @@ export const productRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (a
       schema: {
         operationId: "readProduct",
         tags,
-        summary: "Read a product, an archived one too",
-        description: "The ETag is the product's version, for If-Match.",
+        summary: "Read a product, archived or not",
+        description: "The ETag is the product's version. Send it as If-Match with a change.",
         params,
         response: { 200: Product },
       },
     },
     async (request, reply) => {
-      const product = await findProduct(app.sql, request.params.product_id);
+      const product = await findProduct(sql, request.params.product_id);
       if (!product) throw notFound("Product");
-      reply.header("etag", versionTag(product));
-      return product;
+      return withETag(reply, product);
     },
   );
 
   app.patch(
     "/admin/products/:product_id",
     {
-      onRequest: requireManager,
-      config: { errorCodes: ["not_found", "name_taken", "stale_version"], responseHeaders: ["ETag"] },
+      ...edit,
       schema: {
         operationId: "changeProduct",
         tags,
-        summary: "Change what is named; a nested list that is sent replaces the one there is",
+        summary: "Change the given fields of a product; a given nested list replaces the stored one",
         params,
         headers,
         body: ProductPatch,
         response: { 200: Product },
       },
     },
-    async (request, reply) => {
-      const versions = readIfMatch(request.headers["if-match"]);
-      const product = await changeProduct(app.sql, request.params.product_id, request.body, versions);
-      reply.header("etag", versionTag(product));
-      return product;
-    },
+    async ({ params: { product_id }, body, headers }, reply) =>
+      withETag(reply, await changeProduct(sql, product_id, body, readIfMatch(headers))),
   );
 
   app.put(
     "/admin/products/:product_id",
     {
-      onRequest: requireManager,
-      config: { errorCodes: ["not_found", "name_taken", "stale_version"], responseHeaders: ["ETag"] },
+      ...edit,
       schema: {
         operationId: "replaceProduct",
         tags,
-        summary: "Replace a product whole; rows keep their ids by name",
+        summary: "Replace a product; nested rows of the same name keep their ids",
         params,
         headers,
         body: ProductReplacement,
         response: { 200: Product },
       },
     },
-    async (request, reply) => {
-      const versions = readIfMatch(request.headers["if-match"]);
-      const product = await replaceProduct(app.sql, request.params.product_id, request.body, versions);
-      reply.header("etag", versionTag(product));
-      return product;
-    },
+    async ({ params: { product_id }, body, headers }, reply) =>
+      withETag(reply, await replaceProduct(sql, product_id, body, readIfMatch(headers))),
   );
 
   app.put(
@@ -145,8 +146,8 @@ export const productRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (a
       schema: {
         operationId: "changeAvailability",
         tags,
-        summary: "Say that a product, or one variation or option of it, is sold out or available again",
-        description: "With `until` it comes back by itself then.",
+        summary: "Mark a product, a variation or an option as sold out or available",
+        description: "With `until`, it becomes available again at that time.",
         params,
         body: AvailabilityChange,
         response: { 200: Product },
@@ -157,12 +158,10 @@ export const productRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (a
       if (variation_id && option_id)
         throw invalidField("/option_id", "Expected a variation or an option, not both");
       if (until && available) throw invalidField("/until", "Expected only with available: false");
-      if (until && Date.parse(until) <= Date.now()) throw invalidField("/until", "Expected a time to come");
+      if (until && Date.parse(until) <= Date.now()) throw invalidField("/until", "Expected a future time");
       const soldOutUntil = available ? null : (until ?? "infinity");
       const change = { variation_id, option_id, soldOutUntil };
-      const product = await changeAvailability(app.sql, request.params.product_id, change);
-      reply.header("etag", versionTag(product));
-      return product;
+      return withETag(reply, await changeAvailability(sql, request.params.product_id, change));
     },
   );
 
@@ -174,14 +173,14 @@ export const productRoutes: FastifyPluginAsyncTypebox<{ menu: Menu }> = async (a
       schema: {
         operationId: "archiveProduct",
         tags,
-        summary: "Take a product off the menu; its history stays readable",
+        summary: "Archive a product: it leaves the menu, and its orders stay readable",
         params,
         headers,
         response: { 204: Type.Null() },
       },
     },
     async (request, reply) => {
-      await removeProduct(app.sql, request.params.product_id, readIfMatch(request.headers["if-match"]));
+      await removeProduct(sql, request.params.product_id, readIfMatch(request.headers));
       return reply.code(204).send(null);
     },
   );

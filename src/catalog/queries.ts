@@ -2,19 +2,17 @@ import type { Db } from "../db/pool.ts";
 import type { PageRequest } from "../http/pagination.ts";
 import type { Product } from "./schemas.ts";
 
-/** The products of these ids, archived ones too, in no order, each with all that can be chosen. */
+/** Returns products with their variations and option groups, archived ones too, in any order. */
 export const findProducts = (sql: Db, ids: string[]) => sql<Product[]>`
   select * from product_details where id = any(${ids}::uuid[])`;
 
-/** What the catalog is at this moment. */
 interface Versioned {
-  /** Another one after each change of the catalog. */
+  /** Changes with each change of the catalog. */
   version: string;
-  /** Until something that is sold out comes back; null: nothing does. */
-  good_for_ms: number | null;
+  /** Time until the next sold-out item becomes available; null if there is none. */
+  expires_in_ms: number | null;
 }
 
-/** The columns of that. */
 const versioned = (sql: Db) => sql`
   (select version from menu_version) as version,
   (
@@ -25,9 +23,9 @@ const versioned = (sql: Db) => sql`
       union all select sold_out_until from options
     ) as row
     where sold_out_until > now() and sold_out_until < 'infinity'
-  ) as good_for_ms`;
+  ) as expires_in_ms`;
 
-/** The products of these ids, archived ones too, with the version in which they are so. */
+/** Returns these products, archived ones too, with the version of the catalog in the same snapshot. */
 export async function findVersionedProducts(
   sql: Db,
   ids: string[],
@@ -44,7 +42,7 @@ export interface MenuRow extends Versioned {
   products: unknown[];
 }
 
-/** The whole menu, as one row, with the version that it has. */
+/** Returns the whole menu with its version. */
 export async function findMenu(sql: Db): Promise<MenuRow> {
   const [menu] = await sql<MenuRow[]>`
     select
@@ -64,18 +62,18 @@ export async function findMenu(sql: Db): Promise<MenuRow> {
   return menu!;
 }
 
-/** Another one after each change of the catalog. */
+/** Returns the version of the catalog. */
 export async function findMenuVersion(sql: Db): Promise<string> {
   const [row] = await sql<{ version: string }[]>`select version from menu_version`;
   return row!.version;
 }
 
-/** Edits of the catalog take turns: each takes this before any other row, and has it until its transaction ends. */
+/** Locks the catalog, so that edits run one after the other. Comes before any other lock of the edit. */
 export async function lockMenu(tx: Db) {
   await tx`select from menu_version for update`;
 }
 
-/** A product with all that can be chosen, an archived one too. */
+/** Returns a product with its variations and option groups, archived or not. */
 export async function findProduct(sql: Db, id: string): Promise<Product | undefined> {
   const [product] = await sql<Product[]>`select * from product_details where id = ${id}`;
   return product;
@@ -84,11 +82,11 @@ export async function findProduct(sql: Db, id: string): Promise<Product | undefi
 export interface ProductFilter {
   archived: boolean;
   category_id?: string | undefined;
-  /** Part of a name, in any case. */
+  /** Part of the name, regardless of case. */
   q?: string | undefined;
 }
 
-/** One row more than the page holds, newest first. */
+/** Returns the page and one more row, newest first. */
 export const listProducts = (sql: Db, { archived, category_id, q }: ProductFilter, page: PageRequest) => sql<
   Product[]
 >`
@@ -101,7 +99,7 @@ export const listProducts = (sql: Db, { archived, category_id, q }: ProductFilte
   order by id desc
   limit ${page.limit + 1}`;
 
-/** Takes the product's row, and with it all the rows below, until the transaction ends. */
+/** Locks the product and by convention its children. Returns undefined for an archived product. */
 export async function lockProductOnMenu(tx: Db, id: string): Promise<{ version: number } | undefined> {
   const [product] = await tx<{ version: number }[]>`
     select version from products where id = ${id} and archived_at is null for update`;
@@ -116,32 +114,30 @@ export interface ProductFields {
   image_url: string | null;
 }
 
-/** Breaks `products_name_is_taken_once`. */
+/** May violate `products_name_is_taken_once`. */
 export async function insertProduct(tx: Db, id: string, fields: ProductFields) {
   await tx`insert into products ${tx({ id, ...fields })}`;
 }
 
-/** Writes all fields and raises the version. Breaks `products_name_is_taken_once`. */
+/** Updates all fields and raises the version. May violate `products_name_is_taken_once`. */
 export async function updateProduct(tx: Db, id: string, fields: ProductFields) {
   await tx`
     update products set ${tx({ ...fields })}, version = version + 1, updated_at = now() where id = ${id}`;
 }
 
-/** Takes the product off the menu and raises its version. */
+/** Raises the version. */
 export async function archiveProduct(tx: Db, id: string) {
   await tx`
     update products set archived_at = now(), version = version + 1, updated_at = now() where id = ${id}`;
 }
 
-// Sold out until a time, or "infinity", or null: available.
-
-/** Raises the version. */
+/** Sets a time, "infinity", or null for available. Raises the version. */
 export async function setProductSoldOut(tx: Db, id: string, until: string | null) {
   await tx`
     update products set sold_out_until = ${until}, version = version + 1, updated_at = now() where id = ${id}`;
 }
 
-/** Whether the product has this variation; then it is written. */
+/** Returns false if the product has no such variation. */
 export async function setVariationSoldOut(tx: Db, productId: string, id: string, until: string | null) {
   const { count } = await tx`
     update variations set sold_out_until = ${until}
@@ -149,7 +145,7 @@ export async function setVariationSoldOut(tx: Db, productId: string, id: string,
   return count > 0;
 }
 
-/** Whether the product has this option in one of its groups; then it is written. */
+/** Returns false if the product has no such option. */
 export async function setOptionSoldOut(tx: Db, productId: string, id: string, until: string | null) {
   const { count } = await tx`
     update options set sold_out_until = ${until}
@@ -159,25 +155,25 @@ export async function setOptionSoldOut(tx: Db, productId: string, id: string, un
   return count > 0;
 }
 
-/** Says that something below the product has changed. */
+/** Raises the version after a change of a variation or an option. */
 export async function raiseVersion(tx: Db, id: string) {
   await tx`update products set version = version + 1, updated_at = now() where id = ${id}`;
 }
 
-/** The picture that was there before goes with this, unless another product shows it. Raises the version. */
+/** Raises the version. A trigger removes the former picture if no product shows it. */
 export async function setProductImage(tx: Db, id: string, imageUrl: string) {
   await tx`
     update products set image_url = ${imageUrl}, version = version + 1, updated_at = now() where id = ${id}`;
 }
 
-/** A variation, with the id that it has or gets. */
+/** A variation or an option. */
 export interface VariationRow {
   id: string;
   name: string;
   price_change_cents: number;
 }
 
-/** Makes `rows`, in their order, the variations of each of these products; those it leaves out are archived. */
+/** Inserts or updates the variations of these products in order. Archives the other ones. */
 export async function replaceVariations(
   tx: Db,
   productIds: string[],
@@ -207,7 +203,7 @@ export interface OptionGroupRow {
   options: VariationRow[];
 }
 
-/** Makes `rows`, in their order, the product's option groups with their options; what they leave out is archived. */
+/** Inserts or updates the option groups and options of a product in order. Archives the other ones. */
 export async function replaceOptionGroups(tx: Db, productId: string, rows: OptionGroupRow[]) {
   await tx`
     with kept as (

@@ -1,7 +1,7 @@
-// What everybody may see. Public, and the same for all.
+// The public part of the catalog: the menu, categories and products.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { Counter } from "prom-client";
-import { negotiate, type Variants } from "../http/cached-response.ts";
+import { negotiate } from "../http/cached-response.ts";
 import { notFound } from "../http/errors.ts";
 import { Page, pageQuery, paginate } from "../http/pagination.ts";
 import { Id } from "../http/schemas.ts";
@@ -11,7 +11,7 @@ import {
   listCategories,
   listProductsInCategory,
 } from "./category-queries.ts";
-import type { Menu as OpenMenu } from "./menu-cache.ts";
+import type { MenuCache } from "./menu-cache.ts";
 import { Category, Menu, MenuProduct } from "./schemas.ts";
 
 const productViews = new Counter({
@@ -22,7 +22,7 @@ const productViews = new Counter({
 const tags = ["catalog"];
 const params = Type.Object({ category_id: Id });
 
-export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = async (app, { menu }) => {
+export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: MenuCache }> = async (app, { menu }) => {
   app.get(
     "/menu",
     {
@@ -30,21 +30,15 @@ export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = asyn
       schema: {
         operationId: "readMenu",
         tags,
-        summary: "The menu: categories, and products with their variations and options",
-        description: "Send the ETag back as If-None-Match: 304 while nothing has changed.",
-        response: { 200: Menu, 304: { type: "null", description: "Nothing has changed" } },
+        summary: "Read the menu: categories and products with their variations and options",
+        description: "Send the ETag as If-None-Match to get 304 until the menu changes.",
+        response: { 200: Menu, 304: { type: "null", description: "The menu has not changed" } },
       },
     },
-    ({ headers }, reply) => {
-      const send = (snapshot: Variants) => {
-        const bytes = negotiate(snapshot, headers, reply);
-        if (bytes) reply.type("application/json; charset=utf-8");
-        reply.send(bytes as never);
-      };
-      // Most often nobody has to be waited for: a promise less at each request.
-      const kept = menu.kept();
-      if (kept) send(kept);
-      else menu.current().then(send, (error) => reply.send(error));
+    async ({ headers }, reply) => {
+      const body = negotiate(await menu.get(), headers, reply);
+      if (body) reply.type("application/json; charset=utf-8");
+      return reply.send(body as never);
     },
   );
 
@@ -54,7 +48,7 @@ export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = asyn
       schema: {
         operationId: "listCategories",
         tags,
-        summary: "Categories, in the order of the menu",
+        summary: "List categories in the order of the menu",
         querystring: Type.Object(pageQuery),
         response: { 200: Page(Category) },
       },
@@ -69,7 +63,7 @@ export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = asyn
       schema: {
         operationId: "readCategory",
         tags,
-        summary: "A category",
+        summary: "Read a category",
         params,
         response: { 200: Category },
       },
@@ -88,7 +82,7 @@ export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = asyn
       schema: {
         operationId: "listProductsInCategory",
         tags,
-        summary: "A category's products, newest first",
+        summary: "List the products of a category, newest first",
         params,
         querystring: Type.Object(pageQuery),
         response: { 200: Page(MenuProduct) },
@@ -110,7 +104,7 @@ export const catalogRoutes: FastifyPluginAsyncTypebox<{ menu: OpenMenu }> = asyn
       schema: {
         operationId: "readProductInCategory",
         tags,
-        summary: "A product of a category",
+        summary: "Read a product of a category",
         params: Type.Object({ category_id: Id, product_id: Id }),
         response: { 200: MenuProduct },
       },

@@ -20,7 +20,7 @@ export const OptionGroup = Type.Object(
     max_select: Type.Integer(),
     options: Type.Array(Option),
   },
-  { title: "OptionGroup", description: "Of its options at least min_select are chosen, at most max_select" },
+  { title: "OptionGroup", description: "The customer chooses from min_select to max_select of the options" },
 );
 
 export const Variation = Type.Object(
@@ -28,7 +28,7 @@ export const Variation = Type.Object(
     id: Id,
     name: Type.String(),
     price_change_cents: Type.Integer(),
-    price_cents: Type.Integer({ description: "Of the product in this variation, without options" }),
+    price_cents: Type.Integer({ description: "The price of the product in this variation, without options" }),
     available: Type.Boolean(),
   },
   { title: "Variation" },
@@ -136,7 +136,7 @@ export const CategoryPatch = Type.Partial(CategoryInput, {
 });
 export type CategoryPatch = Static<typeof CategoryPatch>;
 
-// Rows below a product are matched by `id` when given, else by name.
+// A nested row matches the stored row of its `id`, else of its name.
 
 const OptionInput = Type.Object(
   { id: Type.Optional(Id), name: Name, price_change_cents: PriceChange },
@@ -217,7 +217,9 @@ export type ProductPatch = Static<typeof ProductPatch>;
 export const AvailabilityChange = Type.Object(
   {
     available: Type.Boolean(),
-    until: Type.Optional(Type.String({ format: "date-time", description: "When it is back; in the future" })),
+    until: Type.Optional(
+      Type.String({ format: "date-time", description: "Future time at which it becomes available again" }),
+    ),
     variation_id: Type.Optional(Id),
     option_id: Type.Optional(Id),
   },
@@ -233,7 +235,7 @@ const ImportedVariation = Type.Object(
   { title: "ImportedVariation", additionalProperties: false },
 );
 
-/** A row of an import. What is missing stays as it is. */
+/** A row of an import. An omitted field keeps its value. */
 export const ImportRow = Type.Object(
   {
     name: Name,

@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from "fastify";
 import { Gauge } from "prom-client";
-import { type KnownProducts, keepProducts } from "../catalog/product-cache.ts";
+import { createProductCache, type ProductCache } from "../catalog/product-cache.ts";
 import type { CompleteSettings } from "../config.ts";
 import { openPool, type Pool } from "../db/pool.ts";
 import type { PaymentContext } from "../payments/charge.ts";
@@ -23,7 +23,7 @@ export interface CheckoutContext extends PaymentContext {
   checkoutPool: Pool;
   /** The connections of all other requests. */
   sql: Pool;
-  products: KnownProducts;
+  products: ProductCache;
   limiter: CheckoutLimiter;
 }
 
@@ -55,7 +55,7 @@ export function createCheckout(
   return {
     checkoutPool,
     sql,
-    products: keepProducts(),
+    products: createProductCache(),
     ledger,
     provider,
     breaker,

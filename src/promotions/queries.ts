@@ -5,7 +5,7 @@ import type { Promotion, PromotionInput, PromotionPatch } from "./schemas.ts";
 const columns = (sql: Db) =>
   sql`id, title, description, image_url, link_url, sort_order, starts_at, ends_at, created_at, updated_at`;
 
-/** One row more than the page holds, in their order: those whose time it is. */
+/** Returns the page and one more row of the current promotions, by sort_order. */
 export const listCurrentPromotions = (sql: Db, page: PageRequest) => sql<Promotion[]>`
   select ${columns(sql)}
   from promotions
@@ -20,7 +20,7 @@ export const listCurrentPromotions = (sql: Db, page: PageRequest) => sql<Promoti
   order by sort_order, id
   limit ${page.limit + 1}`;
 
-/** One row more than the page holds, newest first. */
+/** Returns the page and one more row, newest first. */
 export const listPromotions = (sql: Db, page: PageRequest) => sql<Promotion[]>`
   select ${columns(sql)}
   from promotions
@@ -29,21 +29,21 @@ export const listPromotions = (sql: Db, page: PageRequest) => sql<Promotion[]>`
   order by id desc
   limit ${page.limit + 1}`;
 
-/** Undefined for an archived one. */
+/** Returns undefined for an archived promotion. */
 export async function findPromotion(sql: Db, id: string): Promise<Promotion | undefined> {
   const [promotion] = await sql<Promotion[]>`
     select ${columns(sql)} from promotions where id = ${id} and archived_at is null`;
   return promotion;
 }
 
-/** Breaks `promotions_end_after_they_start`. */
+/** May violate `promotions_end_after_they_start`. */
 export async function insertPromotion(sql: Db, id: string, fields: PromotionInput): Promise<Promotion> {
   const [promotion] = await sql<Promotion[]>`
     insert into promotions ${sql({ id, ...fields } as never)} returning ${columns(sql)}`;
   return promotion!;
 }
 
-/** Writes what is named; undefined for a promotion that is not there. Breaks `promotions_end_after_they_start`. */
+/** Updates the given fields. Returns undefined if there is no row. May violate `promotions_end_after_they_start`. */
 export async function updatePromotion(
   sql: Db,
   id: string,
@@ -56,7 +56,7 @@ export async function updatePromotion(
   return promotion;
 }
 
-/** Whether there was one to archive. */
+/** Returns whether there was a promotion to archive. */
 export async function archivePromotion(sql: Db, id: string): Promise<boolean> {
   const { count } = await sql`
     update promotions set archived_at = now(), updated_at = now() where id = ${id} and archived_at is null`;

@@ -1,4 +1,4 @@
-// What the shop shows above the menu. Public are those whose time it is.
+// Promotions: the public list has the current ones, managers see and edit all.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
 import { newId } from "../db/ids.ts";
@@ -26,7 +26,7 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "listCurrentPromotions",
         tags,
-        summary: "The promotions of now, by sort_order",
+        summary: "List current promotions by sort_order",
         querystring: Type.Object(pageQuery),
         response: { 200: Page(Promotion) },
       },
@@ -41,7 +41,7 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "listPromotions",
         tags,
-        summary: "All promotions, past and coming ones too, newest first",
+        summary: "List all promotions, newest first",
         querystring: Type.Object(pageQuery),
         response: { 200: Page(Promotion) },
       },
@@ -57,13 +57,13 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "createPromotion",
         tags,
-        summary: "Add a promotion",
+        summary: "Create a promotion",
         body: PromotionInput,
         response: { 201: Promotion },
       },
     },
     async (request, reply) => {
-      const promotion = await insertPromotion(app.sql, newId(), request.body).catch(refuseBadWindow);
+      const promotion = await insertPromotion(app.sql, newId(), request.body).catch(mapConstraintError);
       const location = `${app.settings.apiPrefix}/admin/promotions/${promotion.id}`;
       return reply.code(201).header("location", location).send(promotion);
     },
@@ -77,7 +77,7 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "readPromotion",
         tags,
-        summary: "A promotion",
+        summary: "Read a promotion",
         params,
         response: { 200: Promotion },
       },
@@ -97,7 +97,7 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "changePromotion",
         tags,
-        summary: "Change what is named of a promotion; null empties",
+        summary: "Change the given fields of a promotion; null clears a field",
         params,
         body: PromotionPatch,
         response: { 200: Promotion },
@@ -105,7 +105,7 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request) => {
       const { promotion_id } = request.params;
-      const promotion = await updatePromotion(app.sql, promotion_id, request.body).catch(refuseBadWindow);
+      const promotion = await updatePromotion(app.sql, promotion_id, request.body).catch(mapConstraintError);
       if (!promotion) throw notFound("Promotion");
       return promotion;
     },
@@ -119,7 +119,7 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "removePromotion",
         tags,
-        summary: "Take a promotion away",
+        summary: "Archive a promotion",
         params,
         response: { 204: Type.Null() },
       },
@@ -131,7 +131,7 @@ export const promotionRoutes: FastifyPluginAsyncTypebox = async (app) => {
   );
 };
 
-function refuseBadWindow(error: unknown): never {
+function mapConstraintError(error: unknown): never {
   if (violatedConstraint(error) === "promotions_end_after_they_start")
     throw invalidField("/ends_at", "Expected a time after starts_at");
   throw error;

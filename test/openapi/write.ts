@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { pino } from "pino";
 import { buildApp } from "../../src/app.ts";
-import { openMenu } from "../../src/catalog/menu-cache.ts";
+import { openMenuCache } from "../../src/catalog/menu-cache.ts";
 import { createCheckout } from "../../src/checkout/context.ts";
 import { readSettings } from "../../src/config.ts";
 import { openPool } from "../../src/db/pool.ts";
@@ -17,7 +17,7 @@ const settings = readSettings({
 const log = pino({ level: "silent" });
 const sql = openPool(nowhere, { name: "openapi", max: 1 });
 const checkout = createCheckout(settings, sql, log);
-const menu = openMenu(settings, sql, log);
+const menu = openMenuCache(settings, sql, log);
 const app = await buildApp({ settings, sql, checkout, menu, redis: undefined, log });
 await app.ready();
 await writeFile(committedFile, `${JSON.stringify(app.swagger(), null, 2)}\n`);

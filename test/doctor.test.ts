@@ -72,10 +72,10 @@ test("a mail server without a port is looked for where the mailer does", async (
 test("without a database it says so, and of what is not migrated what is missing", async () => {
   const gone = await look({ DATABASE_URL: `postgres://x@${await nobody()}/x` });
   expect(gone[0]).toMatchObject({ about: "PostgreSQL", state: "PROBLEM" });
-  await shop.sql`delete from pgmigrations where name = '0001_accounts'`;
+  await shop.sql`delete from pgmigrations where name = '0001_users'`;
   expect((await look())[0]).toMatchObject({
     state: "PROBLEM",
-    detail: "migrations are missing: 0001_accounts",
+    detail: "migrations are missing: 0001_users",
   });
-  await shop.sql`insert into pgmigrations (name, run_on) values ('0001_accounts', now())`;
+  await shop.sql`insert into pgmigrations (name, run_on) values ('0001_users', now())`;
 });

@@ -108,7 +108,7 @@ describe("an account", () => {
     const code = await mailbox.codeFor(user.email);
     for (let n = 0; n < 10; n++) await signIn(user.email, "wrong horse");
     expectLimited(await reset(user.email, code));
-    expect(await shop.sql`select tries, used_at from codes`).toEqual([{ tries: 0, used_at: null }]);
+    expect(await shop.sql`select attempts, used_at from codes`).toEqual([{ attempts: 0, used_at: null }]);
   });
 });
 

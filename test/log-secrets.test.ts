@@ -118,7 +118,7 @@ test("the log at debug level holds no secret of anybody", async () => {
   await eventually(async () => (await fetch(`${instance.url}/api/v1/health`)).ok);
 
   // A new password; the code of before was asked for less than a minute ago.
-  await sql`update codes set asked_at = asked_at - interval '5 minutes'`;
+  await sql`update codes set requested_at = requested_at - interval '5 minutes'`;
   await call(202, "POST", "/auth/password/forgot", { email });
   secrets["the code of the new password"] = await mailbox.codeFor(email, 2);
   const reset = { email, code: secrets["the code of the new password"], password: secrets["a new password"] };

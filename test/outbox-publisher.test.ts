@@ -36,7 +36,9 @@ const stampedAre = (count: number) =>
 /** Expects seq without gap or repeat, up to the last that was given out. */
 async function expectGapless(sql: Pool = shop.sql) {
   const seqs = (await stamped(sql)).map(({ seq }) => seq);
-  const [{ last_seq }] = await sql<[{ last_seq: number }]>`select last_seq::int as last_seq from event_relay`;
+  const [{ last_seq }] = await sql<
+    [{ last_seq: number }]
+  >`select last_seq::int as last_seq from event_sequence`;
   expect(seqs).toEqual(seqs.map((_, nth) => last_seq - seqs.length + 1 + nth));
 }
 

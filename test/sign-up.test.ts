@@ -46,7 +46,7 @@ const other = (code: string) => code.replace(/./g, (digit) => `${(Number(digit) 
 
 /** As if the last code for this address had been sent a while ago. */
 const passMinute = (email: string) =>
-  shop.sql`update codes set made_at = made_at - interval '1 minute' where email = ${email}`;
+  shop.sql`update codes set issued_at = issued_at - interval '1 minute' where email = ${email}`;
 
 describe("signing up", () => {
   test("makes a customer who signs in once the address is verified", async () => {
@@ -188,8 +188,8 @@ describe("a code", () => {
     const code = await start();
     await Promise.all(Array.from({ length: 5 }, () => refused(other(code))));
     await refused(code);
-    expect(await shop.sql`select tries, used_at from codes where code_hash is not null`).toEqual([
-      { tries: 5, used_at: null },
+    expect(await shop.sql`select attempts, used_at from codes where code_hash is not null`).toEqual([
+      { attempts: 5, used_at: null },
     ]);
     expect(await users()).toMatchObject([{ verified: false }]);
   });
@@ -203,7 +203,7 @@ describe("a code", () => {
   test("is good for fifteen minutes", async () => {
     const code = await start();
     const [row] = await shop.sql`
-      select expires_at - made_at = interval '15 minutes' as is_15_minutes from codes where code_hash is not null`;
+      select expires_at - issued_at = interval '15 minutes' as is_15_minutes from codes where code_hash is not null`;
     expect(row).toEqual({ is_15_minutes: true });
     await shop.sql`update codes set expires_at = now()`;
     await refused(code);
@@ -239,10 +239,10 @@ describe("a code", () => {
         select payload from graphile_worker._private_jobs where attempts > 0 and locked_at is null`;
       return jobs.length > 0 ? jobs : undefined;
     });
-    const [code] = await shop.sql`select id, code_hash, made_at from codes`;
+    const [code] = await shop.sql`select id, code_hash, issued_at from codes`;
     expect(job).toEqual({ payload: { code_id: code!.id } });
     // What could not be sent is taken back, so that the next try is not held up for a minute.
-    expect(code).toMatchObject({ code_hash: null, made_at: null });
+    expect(code).toMatchObject({ code_hash: null, issued_at: null });
     mailbox.broken = false;
     await shop.sql`update graphile_worker._private_jobs set run_at = now()`;
     expect((await verify(ann, await mailbox.codeFor(ann))).statusCode).toBe(200);
@@ -380,7 +380,7 @@ describe("a reset", () => {
     const code = await forget(user.email);
     for (const word of ["1234567", "x".repeat(129), "12345678\0", "        "])
       expectProblem(await reset(user.email, code, word), 400, "validation_failed");
-    expect(await shop.sql`select tries from codes`).toEqual([{ tries: 0 }]);
+    expect(await shop.sql`select attempts from codes`).toEqual([{ attempts: 0 }]);
   });
 
   test("that overtakes a sign-in with the old password leaves no session of it", async () => {
@@ -544,7 +544,7 @@ describe("clean-up", () => {
     expect((await post("/auth/refresh", { refresh_token: live.refresh_token })).statusCode).toBe(200);
 
     await shop.sql`update codes set expires_at = now() where code_hash is not null`;
-    await shop.sql`update codes set asked_at = now() - interval '2 hours'`;
+    await shop.sql`update codes set requested_at = now() - interval '2 hours'`;
     await cleanUp();
     expect(await shop.sql`select from codes`).toHaveLength(0);
   });

@@ -24,7 +24,7 @@ const stop = async () => {
   await relay?.stop();
   relay = undefined;
 };
-beforeEach(() => shop.sql`truncate event_sinks, event_refusals`);
+beforeEach(() => shop.sql`truncate event_sinks, event_dead_letters`);
 afterEach(stop);
 
 const subjects = Array.from({ length: 20 }, () => uuidv7());
@@ -47,7 +47,7 @@ const position = async (sink: string) => {
 const caughtUp = (sink: string, seconds = 10) =>
   eventually(async () => {
     const [{ last_seq, open }] = await shop.sql<[{ last_seq: number; open: number }]>`
-      select last_seq::int as last_seq, (select count(*)::int from events where seq is null) as open from event_relay`;
+      select last_seq::int as last_seq, (select count(*)::int from events where seq is null) as open from event_sequence`;
     return open === 0 && (await position(sink)) === last_seq;
   }, seconds);
 
@@ -167,7 +167,7 @@ describe.skipIf(noRedis)("Redis", () => {
     await write(20);
     await caughtUp("redis");
     await stop();
-    await shop.sql`update event_sinks set position = position - 15, mark = '1-1'`;
+    await shop.sql`update event_sinks set position = position - 15, cursor = '1-1'`;
     start({ redisUrl: redis.url });
     await write(20);
     await caughtUp("redis");
@@ -187,7 +187,7 @@ describe.skipIf(noRedis)("Redis", () => {
     await caughtUp("redis", 15);
     const all = await entries();
     expect(new Set(all.map(([, json]) => JSON.parse(json!).id)).size).toBe(40);
-    expect(await shop.sql`select sink, error from event_refusals`).toEqual([
+    expect(await shop.sql`select sink, error from event_dead_letters`).toEqual([
       { sink: "redis", error: expect.stringContaining("bulk length") },
     ]);
     await client.config("SET", "proto-max-bulk-len", "512mb");
@@ -252,7 +252,7 @@ describe.skipIf(noKafka)("Kafka", () => {
     // What is larger than the broker takes is told of, and stops nobody.
     const refused = await shop.sql<
       { event_id: string }[]
-    >`select event_id from event_refusals where sink = 'kafka'`;
+    >`select event_id from event_dead_letters where sink = 'kafka'`;
     expect(refused).toHaveLength(1);
     await shop.sql`delete from events where id = ${refused[0]!.event_id}`;
     await expectAllInOrder(got.map(({ event }) => event));

@@ -14,7 +14,7 @@ export async function requestCode(sql: Db, purpose: Purpose, email: string) {
   await sql`
     with request as (
       insert into codes (id, purpose, email) values (${newId()}, ${purpose}, ${email})
-      on conflict (purpose, email) do update set asked_at = now()
+      on conflict (purpose, email) do update set requested_at = now()
       returning id
     )
     select graphile_worker.add_job(
@@ -32,7 +32,7 @@ export interface CodeRequest {
 export async function findCodeRequest(sql: Db, id: string): Promise<CodeRequest | undefined> {
   const [request] = await sql<CodeRequest[]>`
     select id, purpose, email from codes
-    where id = ${id} and (made_at is null or made_at <= now() - interval '1 minute')`;
+    where id = ${id} and (issued_at is null or issued_at <= now() - interval '1 minute')`;
   return request;
 }
 
@@ -46,16 +46,16 @@ export async function issueCode(
 ): Promise<boolean> {
   const { count } = await sql`
     update codes set
-      user_id = ${user_id}, code_hash = ${hash}, made_at = now(), expires_at = now() + interval '15 minutes',
-      tries = 0, used_at = null
-    where id = ${id} and (made_at is null or made_at <= now() - interval '1 minute')`;
+      user_id = ${user_id}, code_hash = ${hash}, issued_at = now(), expires_at = now() + interval '15 minutes',
+      attempts = 0, used_at = null
+    where id = ${id} and (issued_at is null or issued_at <= now() - interval '1 minute')`;
   return count > 0;
 }
 
 /** Voids a code that could not be sent, so that the next attempt may issue another. */
 export async function revokeCode(sql: Db, id: string, hash: Buffer) {
   await sql`
-    update codes set user_id = null, code_hash = null, made_at = null, expires_at = null
+    update codes set user_id = null, code_hash = null, issued_at = null, expires_at = null
     where id = ${id} and code_hash = ${hash}`;
 }
 
@@ -65,7 +65,7 @@ export async function insertResetCode(
   code: { id: string; email: string; user_id: string; hash: Buffer },
 ) {
   await tx`
-    insert into codes (id, purpose, email, user_id, code_hash, made_at, expires_at)
+    insert into codes (id, purpose, email, user_id, code_hash, issued_at, expires_at)
     values (${code.id}, 'reset_password', ${code.email}, ${code.user_id}, ${code.hash}, now(), now() + interval '15 minutes')`;
 }
 
@@ -91,9 +91,9 @@ export interface LiveCode {
 
 /** Counts an attempt at each live code of this address. Concurrent attempts are all counted before any is compared. */
 export const consumeAttempt = (sql: Db, purposes: Purpose[], email: string) => sql<LiveCode[]>`
-  update codes set tries = tries + 1
+  update codes set attempts = attempts + 1
   where email = ${email} and purpose in ${sql(purposes)}
-    and code_hash is not null and used_at is null and expires_at > now() and tries < 5
+    and code_hash is not null and used_at is null and expires_at > now() and attempts < 5
   returning id, user_id, code_hash`;
 
 /** Marks a code as used. Returns false if it was used or replaced before. */
@@ -111,5 +111,5 @@ export async function markCodeUsed(tx: Db, { id, code_hash }: LiveCode): Promise
 export const deleteExpiredCodes = (sql: Db) => sql`
   delete from codes
   where expires_at < now()
-    or (used_at is not null and made_at < now() - interval '1 minute')
-    or (made_at is null and asked_at < now() - interval '1 hour')`;
+    or (used_at is not null and issued_at < now() - interval '1 minute')
+    or (issued_at is null and requested_at < now() - interval '1 hour')`;

@@ -100,7 +100,7 @@ export async function changeCart(sql: Pool, userId: string, change: (tx: Db) => 
       await insertCartEvent(tx, userId, cartId);
     });
   } catch (error) {
-    if (violatedConstraint(error) === "cart_items_quantity_is_one_to_a_hundred")
+    if (violatedConstraint(error) === "cart_items_quantity_is_1_to_100")
       throw new ApiError("quantity_limit", "A line holds at most 100 units");
     throw error;
   }

@@ -45,14 +45,14 @@ export async function findProductInCategory(
   return product;
 }
 
-/** May violate `categories_name_is_taken_once`. */
+/** May violate `categories_name_is_unique`. */
 export async function insertCategory(tx: Db, id: string, fields: CategoryInput): Promise<Category> {
   const [category] = await tx<Category[]>`
     insert into categories ${tx({ id, ...fields } as never)} returning ${columns(tx)}`;
   return category!;
 }
 
-/** Updates the given fields. Returns undefined if there is no row. May violate `categories_name_is_taken_once`. */
+/** Updates the given fields. Returns undefined if there is no row. May violate `categories_name_is_unique`. */
 export async function updateCategory(
   tx: Db,
   id: string,

@@ -29,9 +29,9 @@ export async function editCatalog<T>(
 /** Returns the API error of a violated constraint, and every other error as it is. */
 export function mapConstraintError(error: unknown): unknown {
   const constraint = violatedConstraint(error);
-  if (constraint === "products_name_is_taken_once")
+  if (constraint === "products_name_is_unique")
     return new ApiError("name_taken", "Another product on the menu has this name");
-  if (constraint === "categories_name_is_taken_once")
+  if (constraint === "categories_name_is_unique")
     return new ApiError("name_taken", "Another category has this name");
   const path = constraint && listPaths[constraint];
   return path ? invalidField(path, "Expected each name once in its list") : error;
@@ -40,7 +40,7 @@ export function mapConstraintError(error: unknown): unknown {
 // PostgreSQL's lower() equates names that JavaScript's does not, such as the two small sigmas. These are checked at the
 // commit.
 const listPaths: Record<string, string> = {
-  variations_name_is_taken_once_in_a_product: "/variations",
-  option_groups_name_is_taken_once_in_a_product: "/option_groups",
-  options_name_is_taken_once_in_a_group: "/option_groups",
+  variations_name_is_unique_in_a_product: "/variations",
+  option_groups_name_is_unique_in_a_product: "/option_groups",
+  options_name_is_unique_in_a_group: "/option_groups",
 };

@@ -114,12 +114,12 @@ export interface ProductFields {
   image_url: string | null;
 }
 
-/** May violate `products_name_is_taken_once`. */
+/** May violate `products_name_is_unique`. */
 export async function insertProduct(tx: Db, id: string, fields: ProductFields) {
   await tx`insert into products ${tx({ id, ...fields })}`;
 }
 
-/** Updates all fields and raises the version. May violate `products_name_is_taken_once`. */
+/** Updates all fields and raises the version. May violate `products_name_is_unique`. */
 export async function updateProduct(tx: Db, id: string, fields: ProductFields) {
   await tx`
     update products set ${tx({ ...fields })}, version = version + 1, updated_at = now() where id = ${id}`;

@@ -1,82 +1,112 @@
 import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { Client } from "pg";
 import { OperatorError } from "../config.ts";
 import type { Db } from "./pool.ts";
 
-const migrations = fileURLToPath(new URL("../../migrations/", import.meta.url));
-const seeds = fileURLToPath(new URL("../../seeds/", import.meta.url));
+const migrationsFolder = fileURLToPath(new URL("../../migrations/", import.meta.url));
+const seedsFolder = fileURLToPath(new URL("../../seeds/", import.meta.url));
 
-// Held while the schema is brought up to date, so that instances that start together take turns.
-const migrationLock = 71_034_552;
+/** Serializes instances that migrate at the same time. */
+const advisoryLockKey = 71_034_552;
 
-/**
- * Who comes to a table that a migration waits for waits behind it. So it does not wait for long, and tries again. Less
- * than PostgreSQL's deadlock_timeout (1 s): of a migration and an order that wait for one another, the order goes on.
- */
+// Queries on a table queue behind a migration that waits for its lock, so each wait is short. It is shorter than
+// PostgreSQL's deadlock_timeout (1 s): if a migration and an order wait for each other, the migration gives way.
 const lockTimeoutMs = 500;
-const pauseMs = 1_000;
+const retryDelayMs = 1_000;
 const lockNotAvailable = "55P03";
 
+/** The first migration up to version 0.2. The baseline of 0.3 replaced those migrations. */
+const firstMigrationBefore03 = "0001_accounts";
+
+interface MigrateOptions {
+  /** Attempts to lock the tables; the default ones take at least three minutes. */
+  attempts?: number;
+  folder?: string;
+}
+
 /**
- * Brings the schema, the job queue's included, up to date. Safe to run twice and at once, and beside the version before.
- * Throws a OperatorError if there is no connection, or if a table was in use at each of the attempts: four minutes and a
- * half of them.
+ * Runs the pending migrations, those of the job queue included. Several processes may run it at once, also while
+ * instances of the previous version serve requests. Throws an OperatorError if the database does not accept the
+ * connection, if it belongs to version 0.2 or older, or if a table is in use at each attempt.
  */
-export async function migrate(databaseUrl: string, attempts = 180) {
-  // Loaded only here: an instance in production looks whether the schema fits, and never migrates.
-  const [{ Logger, runMigrations }, { runner }, { default: pg }] = await Promise.all([
+export async function migrate(
+  databaseUrl: string,
+  { attempts = 180, folder = migrationsFolder }: MigrateOptions = {},
+) {
+  // Imported here, because an instance in production does not migrate.
+  const [{ Logger, runMigrations }, { default: pg }] = await Promise.all([
     import("graphile-worker"),
-    import("node-pg-migrate"),
     import("pg"),
   ]);
-  const dbClient = new pg.Client({ connectionString: databaseUrl, application_name: "ristretto migrate" });
-  await dbClient.connect().catch(({ message, code }) => {
+  const client = new pg.Client({ connectionString: databaseUrl, application_name: "ristretto migrate" });
+  await client.connect().catch(({ message, code }) => {
     throw new OperatorError(`No connection to the database: ${message || code}`);
   });
   try {
-    await dbClient.query("select pg_advisory_lock($1)", [migrationLock]);
-    await dbClient.query(`set lock_timeout = ${lockTimeoutMs}`);
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await runner({
-          dbClient,
-          dir: migrations,
-          direction: "up",
-          migrationsTable: "pgmigrations",
-          noLock: true,
-          log: () => {},
-        });
-        break;
-      } catch (error) {
-        if ((error as { code?: string }).code !== lockNotAvailable) throw error;
-        if (attempt === attempts)
-          throw new OperatorError("A migration's table is in use all the time: try again later");
-        await dbClient.query("rollback");
-        await sleep(pauseMs);
-      }
-    }
+    await client.query("select pg_advisory_lock($1)", [advisoryLockKey]);
+    await rejectOldDatabase(client);
+    await client.query(`set lock_timeout = ${lockTimeoutMs}`);
+    await runPendingMigrations(client, folder, attempts);
     await runMigrations({ connectionString: databaseUrl, logger: new Logger(() => () => {}) });
   } finally {
-    await dbClient.end();
+    await client.end();
   }
 }
 
-/** Writes the seed users and the seed catalog, both as upserts. For development only. */
-export async function seed(sql: Db) {
-  for (const file of ["staff.sql", "catalog.sql"]) await sql.unsafe(await readFile(seeds + file, "utf8"));
+async function rejectOldDatabase(client: Client) {
+  const { rows: tables } = await client.query("select where to_regclass('public.pgmigrations') is not null");
+  if (tables.length === 0) return;
+  const { rows: old } = await client.query("select from public.pgmigrations where name = $1", [
+    firstMigrationBefore03,
+  ]);
+  if (old.length > 0)
+    throw new OperatorError(
+      "This database belongs to version 0.2 or older and can't be upgraded: " +
+        "create a new database, or delete .data/ if DATABASE_URL is not set.",
+    );
 }
 
-/** Whether nobody has an account yet: the shop is new. */
+async function runPendingMigrations(client: Client, dir: string, attempts: number) {
+  const { runner } = await import("node-pg-migrate");
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await runner({
+        dbClient: client,
+        dir,
+        direction: "up",
+        migrationsTable: "pgmigrations",
+        noLock: true,
+        log: () => {},
+      });
+      return;
+    } catch (error) {
+      if ((error as { code?: string }).code !== lockNotAvailable) throw error;
+      if (attempt === attempts)
+        throw new OperatorError("A table that a migration changes is always in use: try again later");
+      await client.query("rollback");
+      await sleep(retryDelayMs);
+    }
+  }
+}
+
+/** Runs the seeds: the seed users and the seed catalog, both upserts. For development only. */
+export async function seed(sql: Db) {
+  for (const file of ["staff.sql", "catalog.sql"])
+    await sql.unsafe(await readFile(seedsFolder + file, "utf8"));
+}
+
+/** Returns whether the shop is new: it has no user. */
 export async function isEmpty(sql: Db): Promise<boolean> {
   const [row] = await sql<{ empty: boolean }[]>`select not exists (select from users) as empty`;
   return row!.empty;
 }
 
-/** The migrations that the code has and the database lacks. */
+/** Returns the names of the migrations that the database lacks. Throws if it was never migrated. */
 export async function pendingMigrations(sql: Db): Promise<string[]> {
-  const files = (await readdir(migrations)).filter((file) => file.endsWith(".sql"));
-  const known = files.map((file) => file.replace(/\.sql$/, ""));
+  const files = (await readdir(migrationsFolder)).filter((file) => file.endsWith(".sql"));
+  const names = files.map((file) => file.replace(/\.sql$/, ""));
   const applied = await sql<{ name: string }[]>`select name from pgmigrations`;
-  return known.filter((name) => !applied.some((row) => row.name === name));
+  return names.filter((name) => !applied.some((row) => row.name === name));
 }

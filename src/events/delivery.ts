@@ -62,13 +62,13 @@ export function startDelivery(sql: Pool, sink: Sink, isLeader: () => boolean, lo
     if (stopping.signal.aborted) return false;
     const last = events.at(-1)?.seq ?? state.position;
     try {
-      const { cursor, cursorMismatch } = await sink.publish(events, state.mark);
+      const { cursor, cursorMismatch } = await sink.publish(events, state.cursor);
       if (cursorMismatch) {
         await reposition(state, cursorMismatch, cursor);
         return true;
       }
-      if (events.length > 0 || cursor !== state.mark)
-        await moveSink(sql, sink.name, state, { position: last, mark: cursor });
+      if (events.length > 0 || cursor !== state.cursor)
+        await moveSink(sql, sink.name, state, { position: last, cursor });
       rejections = 0;
     } catch (error) {
       if (!(error instanceof PermanentSinkError)) throw error;
@@ -82,7 +82,7 @@ export function startDelivery(sql: Pool, sink: Sink, isLeader: () => boolean, lo
           "Sink rejected an event for good; delivery continues",
         );
         await insertDeadLetter(sql, sink.name, event, error.message);
-        await moveSink(sql, sink.name, state, { position: last, mark: state.mark });
+        await moveSink(sql, sink.name, state, { position: last, cursor: state.cursor });
       }
       return true;
     }
@@ -102,7 +102,7 @@ export function startDelivery(sql: Pool, sink: Sink, isLeader: () => boolean, lo
     else if (mismatch.lastEventId) position = (await findSeq(sql, mismatch.lastEventId)) ?? position;
     if (position < state.position)
       log.warn({ sink: name, from: state.position, to: position }, "Sink lost events; sending them again");
-    await moveSink(sql, name, state, { position, mark: cursor });
+    await moveSink(sql, name, state, { position, cursor });
   }
 
   async function run() {

@@ -7,7 +7,7 @@
 //  - seq increments a row in the same transaction. Both commit or neither: no gap, no repeat. Each batch becomes visible
 //    as a whole.
 //  - Changes of one subject are made under the lock of its row. So the second event is written after the first has
-//    committed, and a batch is ordered by written_no.
+//    committed, and a batch is ordered by insert_no.
 //
 // One process assigns at a time: the holder of a session advisory lock. Each batch asks for the lock in its own
 // transaction, on the pool's single connection. A lost connection loses the lock and fails the transaction.

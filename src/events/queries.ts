@@ -46,7 +46,7 @@ export async function tryAcquireLeadership(sql: Db): Promise<{ leads: boolean; w
     select
       pg_try_advisory_lock(${leaderLock[0]}::int, ${leaderLock[1]}::int) as leads,
       -- "exists" would scan the table when PostgreSQL expects many rows without seq; this reads one index entry.
-      (select written_no from events where seq is null order by written_no limit 1) is not null as waiting`;
+      (select insert_no from events where seq is null order by insert_no limit 1) is not null as waiting`;
   return row;
 }
 
@@ -54,14 +54,14 @@ export async function tryAcquireLeadership(sql: Db): Promise<{ leads: boolean; w
 export async function assignSequence(tx: Db, limit: number): Promise<number> {
   const [row] = await tx<[{ assigned: number }]>`
     with batch as (
-      select id, row_number() over (order by written_no) as nth
-      from (select id, written_no from events where seq is null order by written_no limit ${limit}) as next
+      select id, row_number() over (order by insert_no) as nth
+      from (select id, insert_no from events where seq is null order by insert_no limit ${limit}) as next
     ),
     size as (
       select count(*)::int as assigned from batch
     ),
     relay as (
-      update event_relay set last_seq = last_seq + assigned
+      update event_sequence set last_seq = last_seq + assigned
       from size
       where assigned > 0
       returning last_seq - assigned as base
@@ -132,7 +132,7 @@ export async function isOrderEvent(sql: Db, orderId: string | undefined, seq: nu
 
 /** Returns the highest seq that was assigned; 0 before the first. */
 export async function findLastSeq(sql: Db): Promise<number> {
-  const [row] = await sql<[{ last_seq: number }]>`select last_seq::float8 as last_seq from event_relay`;
+  const [row] = await sql<[{ last_seq: number }]>`select last_seq::float8 as last_seq from event_sequence`;
   return row.last_seq;
 }
 
@@ -144,22 +144,22 @@ export interface SinkState {
   /** The seq of the last event that the sink has. */
   position: number;
   /** The end of the sink as the sink itself names it, such as a stream's last id. */
-  mark: string | null;
+  cursor: string | null;
 }
 
 /** Returns how far a sink is. Inserts a new sink at the first stored event. */
 export async function findSinkState(sql: Db, name: string): Promise<SinkState> {
   const [state] = await sql<SinkState[]>`
-    select position::float8 as position, mark from event_sinks where name = ${name}`;
+    select position::float8 as position, cursor from event_sinks where name = ${name}`;
   if (state) return state;
   await sql`insert into event_sinks (name) values (${name}) on conflict do nothing`;
-  return { position: 0, mark: null };
+  return { position: 0, cursor: null };
 }
 
 /** Moves a sink forward or back, unless another process has moved it since `from` was read. */
 export async function moveSink(sql: Db, name: string, from: SinkState, to: SinkState) {
   await sql`
-    update event_sinks set position = ${to.position}, mark = ${to.mark}, updated_at = now()
+    update event_sinks set position = ${to.position}, cursor = ${to.cursor}, updated_at = now()
     where name = ${name} and position = ${from.position}`;
 }
 
@@ -173,7 +173,7 @@ export async function findSeq(sql: Db, eventId: string): Promise<number | undefi
 /** Records once that a sink rejected an event for good. */
 export async function insertDeadLetter(sql: Db, sink: string, event: Event, error: string) {
   await sql`
-    insert into event_refusals (sink, event_id, seq, error)
+    insert into event_dead_letters (sink, event_id, seq, error)
     values (${sink}, ${event.id}, ${event.seq}, ${error})
     on conflict (sink, event_id) do nothing`;
 }
@@ -188,7 +188,7 @@ const retentionDays = 30;
 export async function deleteOldEvents(sql: Db, sinks: string[], limit: number): Promise<number> {
   const { count } = await sql`
     with reached as (
-      select coalesce(min(coalesce(s.position, 0)), (select last_seq from event_relay)) as seq
+      select coalesce(min(coalesce(s.position, 0)), (select last_seq from event_sequence)) as seq
       from unnest(string_to_array(${sinks.join(",")}, ',')) as name
       left join event_sinks s using (name)
     ),
@@ -211,7 +211,7 @@ export async function countUnsequenced(sql: Db): Promise<number> {
 
 /** Returns how many events each sink does not have yet. */
 export const listSinkLags = (sql: Db) => sql<{ sink: string; lag: number }[]>`
-  select name as sink, (last_seq - position)::float8 as lag from event_sinks, event_relay`;
+  select name as sink, (last_seq - position)::float8 as lag from event_sinks, event_sequence`;
 
 /** Counts the events that have waited for a seq for over a minute. */
 export const countDelayedEvents = (sql: Db) => sql<Backlog[]>`

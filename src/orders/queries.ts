@@ -101,7 +101,7 @@ export const listOpenOrders = (sql: Db) => sql<Order[]>`
 export const listHistory = (sql: Db, customerId: string, page: PageRequest) => sql<Order[]>`
   select ${orderColumns(sql)}
   from orders o
-  where o.customer_id = ${customerId} and o.put_away_at is null
+  where o.customer_id = ${customerId} and o.hidden_at is null
     ${page.after ? sql`and o.id < ${page.after}` : sql``}
   order by o.id desc
   limit ${page.limit + 1}`;
@@ -109,8 +109,8 @@ export const listHistory = (sql: Db, customerId: string, page: PageRequest) => s
 /** Hides the customer's finished orders, or one of them, from their list. */
 export async function hideOrders(sql: Db, customerId: string, id?: string) {
   await sql`
-    update orders set put_away_at = now()
-    where customer_id = ${customerId} and put_away_at is null and status in ('delivered', 'canceled')
+    update orders set hidden_at = now()
+    where customer_id = ${customerId} and hidden_at is null and status in ('delivered', 'canceled')
       ${id ? sql`and id = ${id}` : sql``}`;
 }
 

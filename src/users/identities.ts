@@ -19,7 +19,7 @@ export async function signUpByIdentity(
       return { id: user.id, role: user.role, password_hash: null, verified: true };
     });
   } catch (error) {
-    const taken = violatedConstraint(error) === "identities_are_taken_once";
+    const taken = violatedConstraint(error) === "identities_are_unique";
     const first = taken && (await findAccountByIdentity(sql, proved));
     if (first) return first;
     throw error;

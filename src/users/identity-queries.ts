@@ -24,7 +24,7 @@ export async function findAccountByIdentity(
   return account;
 }
 
-/** Links an identity; breaks `identities_are_taken_once` if anybody has it. */
+/** Links an identity; breaks `identities_are_unique` if anybody has it. */
 export async function insertIdentity(sql: Db, userId: string, proved: VerifiedIdentity): Promise<Identity> {
   const [identity] = await sql<Identity[]>`
     insert into identities (id, user_id, provider, provider_id, username)

@@ -85,7 +85,7 @@ export interface NewUser {
   verified: boolean;
 }
 
-/** A new customer. Breaks `users_email_is_taken_once` and `users_phone_number_is_taken_once`. */
+/** A new customer. Breaks `users_email_is_unique` and `users_phone_number_is_unique`. */
 export async function insertUser(sql: Db, user: NewUser): Promise<User> {
   const [row] = await sql<User[]>`
     insert into users as u (id, email, password_hash, first_name, last_name, phone_number, verified_at)
@@ -140,7 +140,7 @@ export async function lockUnchangedAccount(tx: Db, { id, password_hash }: Accoun
   return count > 0;
 }
 
-/** Changes what is given; the email is not among it. Breaks `users_phone_number_is_taken_once`. */
+/** Changes what is given; the email is not among it. Breaks `users_phone_number_is_unique`. */
 export async function updateUser(
   tx: Db,
   id: string,
@@ -160,7 +160,7 @@ export async function updateUser(
 
 /**
  * Notes the address that a user wants to have, or that he is content with the one he has. Breaks
- * `users_pending_email_is_taken_once`.
+ * `users_pending_email_is_unique`.
  */
 export async function setPendingEmail(tx: Db, id: string, email: string) {
   await tx`

@@ -2,15 +2,14 @@ import { newId } from "../db/ids.ts";
 import type { Db } from "../db/pool.ts";
 import type { PageRequest } from "../http/pagination.ts";
 import type { Backlog } from "../observability/doctor.ts";
-import type { Status } from "../orders/status.ts";
 import type { StoredResponse } from "../provider-client/post-json.ts";
-import type { Notification, NotificationStatus } from "./schemas.ts";
+import type { Notification, NotificationStatus, OrderStatus } from "./schemas.ts";
 
-/** Tries before a notification is left to a human: with the queue's growing pauses, about a day. */
+/** With graphile-worker's backoff the last attempt is 34 hours after the first. */
 const maxAttempts = 15;
 
-/** Writes a notification and the job that sends it: both are there exactly when the change they tell of is true. */
-export async function queueNotification(tx: Db, orderId: string, orderStatus: Status) {
+/** Inserts a notification and the job that sends it. Both exist exactly when the transaction commits. */
+export async function queueNotification(tx: Db, orderId: string, orderStatus: OrderStatus) {
   await tx`
     with queued as (
       insert into notifications (id, order_id, order_status)
@@ -20,13 +19,13 @@ export async function queueNotification(tx: Db, orderId: string, orderStatus: St
     select ${addJob(tx)} from queued`;
 }
 
-/** The job that sends the notification `id`. By its key there is one, which being added again is due at once. */
+/** Adds the job that sends the notification `id`. Its key replaces a waiting job of the same notification. */
 const addJob = (sql: Db) => sql`
   graphile_worker.add_job(
     'send_notification', json_build_object('notification_id', id),
     max_attempts => ${maxAttempts}, job_key => 'notification ' || id)`;
 
-/** Has a notification sent at once, with all its tries before it. One that was sent is left as it is. */
+/** Sends a notification again at once, with all its attempts. A sent notification stays as it is. */
 export async function requeueNotification(sql: Db, id: string) {
   await sql`
     with requeued as (
@@ -37,17 +36,17 @@ export async function requeueNotification(sql: Db, id: string) {
 
 interface Outgoing {
   order_id: string;
-  order_status: Status;
+  order_status: OrderStatus;
 }
 
-/** A notification that has not reached the provider yet. */
+/** Returns a notification that the provider has not accepted yet. */
 export async function findUnsentNotification(sql: Db, id: string): Promise<Outgoing | undefined> {
   const [notification] = await sql<Outgoing[]>`
     select order_id, order_status from notifications where id = ${id} and status <> 'sent'`;
   return notification;
 }
 
-/** Notes what a try came to. What was sent stays sent, whatever a second try at once came to. */
+/** Records an attempt. A sent notification stays sent, whatever a concurrent attempt returned. */
 export async function recordAttempt(
   sql: Db,
   id: string,
@@ -70,7 +69,7 @@ export async function findNotification(sql: Db, id: string): Promise<Notificatio
   return notification;
 }
 
-/** One row more than the page holds, newest first. */
+/** Returns one row more than the page holds, newest first. */
 export const listNotifications = (
   sql: Db,
   { status, order_id }: { status?: NotificationStatus; order_id?: string },

@@ -1,4 +1,4 @@
-// What the notification provider was told, and what it was not.
+// The ledger of notifications, for managers.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
 import { notFound } from "../http/errors.ts";
@@ -15,7 +15,7 @@ export const notificationRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "listNotifications",
         tags: ["notifications"],
-        summary: "The ledger of notifications, newest first",
+        summary: "List all notifications, newest first",
         querystring: Type.Object({
           ...pageQuery,
           status: Type.Optional(NotificationStatus),
@@ -35,8 +35,8 @@ export const notificationRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "retryNotification",
         tags: ["notifications"],
-        summary: "Send a notification again, now",
-        description: "Under the same key. One that was sent is left as it is.",
+        summary: "Send a notification again at once",
+        description: "With the same idempotency key. A sent notification stays as it is.",
         params: Type.Object({ id: Id }),
         response: { 202: Notification },
       },

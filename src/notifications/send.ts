@@ -1,28 +1,41 @@
 import type { Logger } from "pino";
+import { Counter } from "prom-client";
 import type { Pool } from "../db/pool.ts";
-import { notifications } from "../observability/metrics.ts";
 import { isSuccess, openEndpoint, postJson, toStoredResponse } from "../provider-client/post-json.ts";
 import { findUnsentNotification, recordAttempt } from "./queries.ts";
 
-/** A notifier posts to the notification provider; an order never waits for it and never changes by it. */
+const outcomes = ["sent", "failed"] as const;
+
+const notificationsTotal = new Counter({
+  name: "notifications_total",
+  help: "Attempts to notify the notification provider, by outcome",
+  labelNames: ["outcome"],
+});
+// So that a rate sees the first one.
+for (const outcome of outcomes) notificationsTotal.inc({ outcome }, 0);
+
+/** Opens a client of the notification provider. No order waits for it, and it changes no order. */
 export function openNotifier(sql: Pool, url: string, timeoutMs: number, log: Logger) {
   const endpoint = openEndpoint(url);
 
   return {
-    /** Sends one notification and stores the answer. Throws when it failed, so that the queue tries again later. */
+    /** Sends a notification and stores the response. Throws after a failure, so that graphile-worker repeats the job. */
     async send(notificationId: string) {
       const notification = await findUnsentNotification(sql, notificationId);
       if (!notification) return;
       const { order_id, order_status } = notification;
       const headers = { "x-order-id": order_id, "idempotency-key": notificationId };
-      const outcome = await postJson(endpoint, { status: order_status }, headers, timeoutMs);
+      const http = await postJson(endpoint, { status: order_status }, headers, timeoutMs);
 
-      const response = toStoredResponse(outcome);
-      const sent = outcome.result === "response" && isSuccess(outcome.response);
-      log.info({ notification_id: notificationId, order_id, order_status, sent, response }, "notification");
-      notifications.inc({ outcome: sent ? "sent" : "failed" });
-      await recordAttempt(sql, notificationId, sent ? "sent" : "failed", response);
-      if (!sent)
+      const response = toStoredResponse(http);
+      const outcome = http.result === "response" && isSuccess(http.response) ? "sent" : "failed";
+      await recordAttempt(sql, notificationId, outcome, response);
+      log.info(
+        { notification_id: notificationId, order_id, order_status, sent: outcome === "sent", response },
+        "notification",
+      );
+      notificationsTotal.inc({ outcome });
+      if (outcome === "failed")
         throw new Error(`notification ${notificationId} failed: ${JSON.stringify(response).slice(0, 200)}`);
     },
     close: () => endpoint.pool.close(),

@@ -1,26 +1,24 @@
 import { pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
 import { afterEach, expect, test } from "vitest";
-import { claimOverduePayments, leaseRefunds } from "../src/refunds/queries.ts";
-import { startSettling } from "../src/refunds/reconciler.ts";
+import { startWorker, type Worker } from "../src/jobs.ts";
+import { reconcile } from "../src/refunds/reconciler.ts";
 import { makeProduct } from "./factories.ts";
 import { eventually, expectProblem, testShop } from "./harness.ts";
 
 const shop = testShop();
 
-let settling: ReturnType<typeof startSettling> | undefined;
-const settle = (refundable = true) => {
+let worker: Worker | undefined;
+const startWork = async (refundable = true) => {
   const paymentRefundUrl = refundable ? `${shop.provider.url}/refunds` : undefined;
-  settling = startSettling(
-    shop.sql,
-    { paymentRefundUrl, paymentTimeoutMs: 1_000 },
-    pino({ level: "silent" }),
-  );
+  const settings = { ...shop.app.settings, paymentRefundUrl } as Parameters<typeof startWorker>[0];
+  worker = await startWorker(settings, shop.sql, pino({ level: "silent" }));
 };
-afterEach(async () => {
-  await settling?.stop();
-  settling = undefined;
-});
+const stopWork = async () => {
+  await worker?.stop();
+  worker = undefined;
+};
+afterEach(stopWork);
 
 /** A placement with a key whose charge nobody knows the end of, a while ago. */
 async function abandoned(status: "pending" | "unknown" = "unknown") {
@@ -53,7 +51,7 @@ test.each(["pending", "unknown"] as const)(
   async (status) => {
     const { id, place } = await abandoned(status);
     expect((await ledger())?.out_of_balance).toEqual(["charge_without_order"]);
-    settle();
+    await startWork();
     await eventually(async () => (await ledger())?.payments[0][0] === "refunded");
     expect(await ledger()).toEqual({
       payments: [["refunded", false]],
@@ -79,7 +77,7 @@ test.each(["pending", "unknown"] as const)(
 test("a charge that the provider never saw is failed", async () => {
   await abandoned();
   shop.provider.answer = () => ({ status: 404 });
-  settle();
+  await startWork();
   await eventually(async () => (await ledger())?.payments[0][0] === "failed");
   expect(await ledger()).toEqual({
     payments: [["failed", false]],
@@ -91,7 +89,7 @@ test("a charge that the provider never saw is failed", async () => {
 
 test("without a refund endpoint it is refund_due at once, and a human sees it", async () => {
   await abandoned();
-  settle(false);
+  await startWork(false);
   await eventually(async () => (await ledger())?.payments[0][0] === "refund_due");
   expect(await ledger()).toEqual({
     payments: [["refund_due", false]],
@@ -109,30 +107,42 @@ test.each([
 ])("after %s it is tried again, with the same key", async (_what, failure) => {
   const { place } = await abandoned();
   shop.provider.answer = (_call, nth) => (nth === 1 ? failure : { status: 200 });
-  settle();
+  await startWork();
   await eventually(() => shop.provider.calls.length === 1);
   const refund = await eventually(
     async () =>
       (
         await shop.sql`
-          select status, attempts, extract(epoch from next_attempt_at - now())::float as wait
-          from refunds where response is not null`
+          select r.status, r.attempts, extract(epoch from run_at - now())::float as wait
+          from refunds r join graphile_worker.jobs on key = 'refund ' || r.id
+          where response is not null and locked_at is null`
       )[0],
   );
   expect(refund).toMatchObject({ status: "pending", attempts: 1 });
-  expect(refund.wait).toBeLessThan(15);
+  expect(refund.wait).toBeLessThan(3);
   // The customer's retry waits until it is settled.
   expectProblem(await place(), 409, "idempotency_in_progress");
   await eventually(async () => (await ledger())?.refunds[0] === "succeeded", 10);
   expect(new Set(shop.provider.callsTo("/refunds").map(({ key }) => key)).size).toBe(1);
 });
 
-test("after a day of tries it is due", async () => {
+test("after about a day of attempts it is due", async () => {
   await abandoned();
   shop.provider.answer = () => ({ status: 500 });
-  await claimOverduePayments(shop.sql, 10);
-  await shop.sql`update refunds set tried_since = now() - interval '25 hours'`;
-  settle();
+  await reconcile(shop.sql, 10);
+  const [{ hours }] = await shop.sql<[{ hours: number }]>`
+    select sum(exp(least(attempt, 10)))::float / 3600 as hours
+    from graphile_worker.jobs, generate_series(1, max_attempts - 1) attempt`;
+  expect(hours).toBeGreaterThan(20);
+  expect(hours).toBeLessThan(30);
+  await shop.sql`update graphile_worker._private_jobs set attempts = max_attempts - 2`;
+  await startWork();
+  await eventually(() => shop.provider.callsTo("/refunds").length === 1);
+  await eventually(
+    async () => (await shop.sql`select from graphile_worker.jobs where run_at > now()`).length,
+  );
+  expect((await ledger())?.refunds).toEqual(["pending"]);
+  await shop.sql`update graphile_worker._private_jobs set run_at = now()`;
   await eventually(async () => (await ledger())?.payments[0][0] === "refund_due");
   expect((await ledger())?.refunds).toEqual(["due"]);
 });
@@ -140,22 +150,67 @@ test("after a day of tries it is due", async () => {
 test("a charge within its budget and margin is left alone", async () => {
   await abandoned();
   await shop.sql`update payments set attempted_at = now() - interval '10 seconds'`;
-  expect(await claimOverduePayments(shop.sql, 11)).toEqual([]);
-  expect(await claimOverduePayments(shop.sql, 9)).toHaveLength(1);
+  expect(await reconcile(shop.sql, 11)).toEqual([]);
+  expect(await reconcile(shop.sql, 9)).toHaveLength(1);
 });
 
-test("ten reconcilers at once make one refund, and one of them sends it", async () => {
+test("ten reconcilers at once make one refund, and one of two workers sends it", async () => {
   await abandoned();
-  const claims = await Promise.all(Array.from({ length: 10 }, () => claimOverduePayments(shop.sql, 10)));
+  const claims = await Promise.all(Array.from({ length: 10 }, () => reconcile(shop.sql, 10)));
   expect(claims.flat()).toHaveLength(1);
   expect(await shop.sql`select from refunds`).toHaveLength(1);
-  const leases = await Promise.all(Array.from({ length: 10 }, () => leaseRefunds(shop.sql, 5)));
-  expect(leases.flat()).toHaveLength(1);
-  expect(await leaseRefunds(shop.sql, 5)).toEqual([]);
-  // Whoever took it died: it is free again soon.
-  const [{ wait }] = await shop.sql<[{ wait: number }]>`
-    select extract(epoch from next_attempt_at - now())::float as wait from refunds`;
-  expect(wait).toBeLessThan(30);
+  await startWork();
+  const first = worker;
+  await startWork();
+  await eventually(async () => (await ledger())?.refunds[0] === "succeeded");
+  await first?.stop();
+  expect(shop.provider.callsTo("/refunds")).toHaveLength(1);
+});
+
+/** Runs a periodic task of the worker now. */
+const runTask = (task: string) =>
+  eventually(async () => {
+    await shop.sql`select graphile_worker.add_job(${task}, job_key => 'test')`;
+    return eventually(
+      async () => (await shop.sql`select from graphile_worker.jobs where key = 'test'`).length === 0,
+    );
+  });
+
+test("a refund whose worker died is sent by another one; the jobs of a live worker stay locked", async () => {
+  await abandoned();
+  await reconcile(shop.sql, 10);
+  const lock = (by: string, seconds: number) => shop.sql`
+    update graphile_worker._private_jobs set locked_by = ${by}, locked_at = now() - ${seconds} * interval '1 second'
+    where key like 'refund %'`;
+  await lock("pool-of-a-dead-worker", 20);
+  await startWork();
+  const alive = await eventually(
+    async () =>
+      (
+        await shop.sql`
+          select substr(application_name, 16) as id from pg_stat_activity
+          where datname = current_database() and application_name like 'ristretto jobs %'`
+      )[0],
+  );
+  // It may live: its connection may just be cut.
+  await runTask("unlock_stale_jobs");
+  await lock(alive.id, 3600);
+  await runTask("unlock_stale_jobs");
+  expect(await shop.sql`select locked_by from graphile_worker.jobs`).toEqual([{ locked_by: alive.id }]);
+  expect(shop.provider.callsTo("/refunds")).toEqual([]);
+  await lock("pool-of-a-dead-worker", 31);
+  await runTask("unlock_stale_jobs");
+  await eventually(async () => (await ledger())?.refunds[0] === "succeeded");
+});
+
+test("a refund whose worker died in the last attempt is sent again", async () => {
+  await abandoned();
+  await reconcile(shop.sql, 10);
+  await shop.sql`update graphile_worker._private_jobs set attempts = max_attempts`;
+  await startWork();
+  await runTask("requeue_lost_refunds");
+  await eventually(async () => (await ledger())?.refunds[0] === "succeeded");
+  expect(shop.provider.callsTo("/refunds")).toHaveLength(1);
 });
 
 test("a commit that comes too late finds its charge taken: no order, and the charge is given back once", async () => {
@@ -171,12 +226,12 @@ test("a commit that comes too late finds its charge taken: no order, and the cha
   });
   await eventually(() => shop.provider.calls.length === 1);
   await shop.sql`update payments set attempted_at = now() - interval '1 hour'`;
-  expect(await claimOverduePayments(shop.sql, 10)).toHaveLength(1);
+  expect(await reconcile(shop.sql, 10)).toHaveLength(1);
   claim();
   expectProblem(await placing, 409, "idempotency_in_progress");
   expect(await shop.sql`select from orders`).toHaveLength(0);
   expect(await shop.sql`select from order_items`).toHaveLength(0);
-  settle();
+  await startWork();
   await eventually(async () => (await ledger())?.payments[0][0] === "refunded");
   expect(shop.provider.callsTo("/refunds")).toHaveLength(1);
 });
@@ -198,12 +253,14 @@ test.each([
         : shop.provider.callsTo("/refunds").length === 1
           ? { status: 404, after: nth === 1 ? told.promise : Promise.resolve() }
           : { status: 200 };
+    await startWork();
     const placing = customer.call("POST", "/orders", {
       body: { items: [{ product_id: product.id, quantity: 1 }] },
     });
     await eventually(() => shop.provider.calls.length === 1);
     await shop.sql`update payments set attempted_at = now() - interval '1 hour'`;
-    settle();
+    // The charge waits for the refund, and its budget is a second: less than the reconciler may take to look.
+    await reconcile(shop.sql, 10);
     await eventually(() => shop.provider.callsTo("/refunds").length === 1);
     if (nth === 0) await eventually(async () => (await ledger())?.payments[0][0] === "failed");
     charged.resolve();
@@ -229,9 +286,9 @@ test("a charge whose order is being committed is skipped, and is the order's", a
       insert into orders (id, customer_id, total_cents, fulfillment)
       values (${id}, ${payment.customer_id}, 450, '{"type":"pickup"}')`;
     await tx`update payments set order_id = ${id}, status = 'succeeded' where id = ${payment.id}`;
-    expect(await claimOverduePayments(shop.sql, 10)).toEqual([]);
+    expect(await reconcile(shop.sql, 10)).toEqual([]);
   });
-  expect(await claimOverduePayments(shop.sql, 10)).toEqual([]);
+  expect(await reconcile(shop.sql, 10)).toEqual([]);
   expect(await ledger()).toEqual({ payments: [["succeeded", true]], refunds: null, out_of_balance: null });
 });
 

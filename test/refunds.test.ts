@@ -1,26 +1,25 @@
 import { pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
 import { afterEach, describe, expect, test } from "vitest";
+import { startWorker, type Worker } from "../src/jobs.ts";
+import { queueNotification } from "../src/notifications/queries.ts";
 import { OrderEvent } from "../src/order-feed/schemas.ts";
-import { startSettling } from "../src/refunds/reconciler.ts";
 import { makeProduct } from "./factories.ts";
 import { eventually, expectProblem, testShop } from "./harness.ts";
 
-const shop = testShop();
+const shop = testShop({ env: { NOTIFICATION_TIMEOUT_MS: "3000" } });
 
-let settling: ReturnType<typeof startSettling> | undefined;
-const settle = (refundable = true) => {
+let worker: Worker | undefined;
+const startWork = async (refundable = true) => {
   const paymentRefundUrl = refundable ? `${shop.provider.url}/refunds` : undefined;
-  settling = startSettling(
-    shop.sql,
-    { paymentRefundUrl, paymentTimeoutMs: 1_000 },
-    pino({ level: "silent" }),
-  );
+  const settings = { ...shop.app.settings, paymentRefundUrl } as Parameters<typeof startWorker>[0];
+  worker = await startWorker(settings, shop.sql, pino({ level: "silent" }));
 };
-afterEach(async () => {
-  await settling?.stop();
-  settling = undefined;
-});
+const stopWork = async () => {
+  await worker?.stop();
+  worker = undefined;
+};
+afterEach(stopWork);
 
 async function setUp(cents = 1000) {
   const [ann, barista, manager] = [
@@ -66,7 +65,7 @@ describe("cancelling", () => {
     const [event] = await shop.sql`select data from events where type = 'order.canceled'`;
     expect(event!.data).toEqual({ ...response.json(), from: "waiting", to: "canceled", reason: "late" });
     expect(await shop.sql`select order_status from notifications`).toEqual([{ order_status: "canceled" }]);
-    settle();
+    await startWork();
     await settled(id);
     expect(await books(id)).toEqual({
       status: "canceled",
@@ -178,7 +177,7 @@ describe("cancelling", () => {
       expect(deleted.statusCode).toBe(204);
       expect((await books(id))?.refunds).toEqual([[1000, "pending"]]);
     }
-    settle();
+    await startWork();
     await eventually(
       async () => (await shop.sql`select from refunds where status = 'pending'`).length === 0,
       10,
@@ -197,7 +196,7 @@ describe("a manager's refund", () => {
     const id = await order();
     // Long archived, and refundable all the same.
     await shop.sql`update products set archived_at = now() where id = ${product.id}`;
-    settle();
+    await startWork();
     const part = await refund(manager, id, { amount_cents: 300, reason: "cold" });
     expect(part.statusCode, part.body).toBe(201);
     expect(part.json()).toEqual({
@@ -253,7 +252,7 @@ describe("a manager's refund", () => {
     expect(answers.filter(({ statusCode }) => statusCode === 201)).toHaveLength(3);
     for (const answer of answers)
       if (answer.statusCode !== 201) expectProblem(answer, 409, "refund_exceeds_payment");
-    settle();
+    await startWork();
     await settled(id);
     expect(await books(id)).toMatchObject({ payment_status: "partially_refunded", payment: "succeeded" });
     const values = shop.provider.callsTo("/refunds").map(({ body }) => body.value);
@@ -273,7 +272,7 @@ describe("a manager's refund", () => {
         [600, "pending"],
       ],
     });
-    settle();
+    await startWork();
     await settled(id);
     expect(await books(id)).toMatchObject({ payment: "refunded", payment_status: "refunded" });
   });
@@ -282,18 +281,18 @@ describe("a manager's refund", () => {
     const { manager, order } = await setUp();
     const id = await order();
     const { id: refundId } = (await refund(manager, id, { reason: "x" })).json();
-    settle(false);
+    await startWork(false);
     await settled(id);
     expect(await books(id)).toMatchObject({ payment_status: "refund_due", payment: "refund_due" });
     expect(await shop.sql`select problem from payments_out_of_balance`).toEqual([{ problem: "refund_due" }]);
-    await settling?.stop();
+    await stopWork();
     const retry = await manager.call("POST", `/admin/orders/${id}/refunds/${refundId}/retry`);
     expect(retry.statusCode).toBe(202);
     expect(retry.json()).toMatchObject({ id: refundId, status: "pending" });
     expect((await manager.call("POST", `/admin/orders/${id}/refunds/${refundId}/retry`)).statusCode).toBe(
       202,
     );
-    settle();
+    await startWork();
     await settled(id);
     expect(await books(id)).toMatchObject({ payment_status: "refunded", refunds: [[1000, "succeeded"]] });
     expect(shop.provider.callsTo("/refunds").map(({ key }) => key)).toEqual([refundId]);
@@ -308,21 +307,21 @@ describe("a manager's refund", () => {
     const id = await order();
     const { id: refundId } = (await refund(manager, id, { reason: "x" })).json();
     shop.provider.answer = () => ({ status: 404 });
-    settle();
+    await startWork();
     await settled(id);
     expect(await books(id)).toMatchObject({
       payment_status: "paid",
       payment: "succeeded",
       refunds: [[1000, "failed"]],
     });
-    await settling?.stop();
+    await stopWork();
     await refund(manager, id, { amount_cents: 1, reason: "y" });
     const retry = () => manager.call("POST", `/admin/orders/${id}/refunds/${refundId}/retry`);
     expectProblem(await retry(), 409, "refund_exceeds_payment");
     await shop.sql`update refunds set status = 'failed'`;
     expect((await retry()).statusCode).toBe(202);
     shop.provider.reset();
-    settle();
+    await startWork();
     await settled(id);
     expect(await books(id)).toMatchObject({ payment_status: "refunded", payment: "refunded" });
   });
@@ -363,6 +362,19 @@ describe("a manager's refund", () => {
     expect((await manager.call("GET", path)).json().items).toHaveLength(1);
     expect(await shop.sql`select from refunds`).toHaveLength(1);
   });
+});
+
+test("a notification provider that hangs delays no refund", async () => {
+  const { manager, order } = await setUp();
+  const id = await order();
+  shop.provider.answer = ({ path }) => (path === "/notifications" ? "silence" : { status: 200 });
+  for (let n = 0; n < 30; n++) await queueNotification(shop.sql, id, "preparation");
+  await startWork();
+  await eventually(() => shop.provider.callsTo("/notifications").length === 10);
+  await manager.call("POST", `/admin/orders/${id}/refunds`, { body: { reason: "cold" } });
+  await settled(id);
+  expect(await books(id)).toMatchObject({ refunds: [[1000, "succeeded"]] });
+  expect(await shop.sql`select from notifications where status <> 'pending'`).toEqual([]);
 });
 
 describe("a customer's history", () => {

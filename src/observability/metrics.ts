@@ -1,7 +1,7 @@
 // Serves the metrics to Prometheus. Each metric is declared where it is counted; gauges are read at each scrape.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import type { Redis } from "ioredis";
-import { Counter, collectDefaultMetrics, Gauge, register } from "prom-client";
+import { collectDefaultMetrics, Gauge, register } from "prom-client";
 import type { Pool } from "../db/pool.ts";
 import { bypassLoadShedding } from "../http/load-shedding.ts";
 
@@ -9,21 +9,6 @@ collectDefaultMetrics();
 // Gauges with the name of a counter; the same figures by type stay.
 for (const what of ["handles", "requests", "resources"])
   register.removeSingleMetric(`nodejs_active_${what}_total`);
-
-export const notifications = new Counter({
-  name: "notifications_total",
-  help: "Tries to tell the notification provider, by outcome",
-  labelNames: ["outcome"],
-});
-export const refunds = new Counter({
-  name: "refunds_total",
-  help: "Tries to give money back, by outcome",
-  labelNames: ["outcome"],
-});
-
-// Known from the start, so that a rate over the first one is right.
-for (const outcome of ["sent", "failed"]) notifications.inc({ outcome }, 0);
-for (const outcome of ["succeeded", "failed", "again", "due"]) refunds.inc({ outcome }, 0);
 
 const redisUp = new Gauge({ name: "redis_up", help: "1 if Redis answers; absent without REDIS_URL" });
 const poolConnections = new Gauge({

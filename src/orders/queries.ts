@@ -215,3 +215,8 @@ export async function insertOrderItems(tx: Db, { id: order_id, items }: Order) {
 /** Returns the customers who ordered within the last hour; more than once for several orders. */
 export const listRecentCustomerIds = (sql: Db) => sql<{ user_id: string }[]>`
   select customer_id as user_id from orders where created_at > now() - interval '1 hour'`;
+
+/** Sets a locked order's payment status. */
+export async function setOrderPaymentStatus(tx: Db, id: string, paymentStatus: Order["payment_status"]) {
+  await tx`update orders set payment_status = ${paymentStatus}, updated_at = now() where id = ${id}`;
+}

@@ -130,11 +130,8 @@ export const listPayments = (
   { status, order_id }: { status?: PaymentStatus; order_id?: string },
   page: PageRequest,
 ) => sql<Payment[]>`
-  select id, order_id, customer_id, amount_cents, status, response, created_at, updated_at,
-    (
-      select coalesce(sum(r.amount_cents), 0)::int from refunds r where r.payment_id = p.id and r.status = 'succeeded'
-    ) as refunded_cents
-  from payments p
+  select id, order_id, customer_id, amount_cents, refunded_cents, status, response, created_at, updated_at
+  from payments
   where true
     ${status ? sql`and status = ${status}` : sql``}
     ${
@@ -145,3 +142,59 @@ export const listPayments = (
     ${page.after ? sql`and id < ${page.after}` : sql``}
   order by id desc
   limit ${page.limit + 1}`;
+
+/** A payment whose row is locked. */
+export interface LockedPayment {
+  id: string;
+  order_id: string | null;
+  amount_cents: number;
+  /** Whether the provider confirmed the charge after its refund was requested. */
+  charged_late: boolean;
+}
+
+const lockedColumns = (tx: Db) => tx`id, order_id, amount_cents, charged_at is not null as charged_late`;
+
+/** Locks the payment of an order until the transaction ends. The order's row must be locked before. */
+export async function lockPaymentOfOrder(tx: Db, orderId: string): Promise<LockedPayment> {
+  const [payment] = await tx<LockedPayment[]>`
+    select ${lockedColumns(tx)} from payments where order_id = ${orderId} for update`;
+  return payment!;
+}
+
+/** Locks a payment until the transaction ends. If it has an order, the order's row must be locked before. */
+export async function lockPayment(tx: Db, id: string): Promise<LockedPayment> {
+  const [payment] = await tx<LockedPayment[]>`
+    select ${lockedColumns(tx)} from payments where id = ${id} for update`;
+  return payment!;
+}
+
+/** Sets a locked payment's status and how much of it was refunded. */
+export async function setPaymentStatus(tx: Db, id: string, status: PaymentStatus, refundedCents: number) {
+  await tx`
+    update payments set status = ${status}, refunded_cents = ${refundedCents}, updated_at = now()
+    where id = ${id}`;
+}
+
+/**
+ * Moves charges without an order to `refund_pending` and returns them, at most 500. Their last attempt is longer ago
+ * than `staleAfterSeconds`.
+ *
+ * A checkout that commits now also moves its payment's status from `pending` or `unknown`. The row lock lets one of
+ * the two win. If the checkout locks first, this skips the row. If this locks first, the checkout's update matches
+ * no row, and the checkout rolls back.
+ */
+export const claimStalePayments = (tx: Db, staleAfterSeconds: number) => tx<
+  { id: string; amount_cents: number }[]
+>`
+  with stale as (
+    select id from payments
+    where order_id is null and status in ('pending', 'unknown')
+      and attempted_at < now() - ${staleAfterSeconds} * interval '1 second'
+    order by attempted_at
+    limit 500
+    for update skip locked
+  )
+  update payments p set status = 'refund_pending', updated_at = now()
+  from stale
+  where p.id = stale.id
+  returning p.id, p.amount_cents`;

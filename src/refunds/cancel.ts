@@ -7,15 +7,15 @@ import type { Order } from "../orders/schemas.ts";
 import { countTransition, type Status } from "../orders/status.ts";
 import { refundRest } from "./refunds.ts";
 
-/** From which statuses an owner, and a manager, may cancel. */
+/** The statuses from which an owner, or a manager, may cancel an order. */
 export const cancelable: Record<"owner" | "manager", readonly Status[]> = {
   owner: ["waiting"],
   manager: ["waiting", "preparation", "ready"],
 };
 
 /**
- * Cancels an order whose row is taken, and asks for what is left of its payment back. The lock decides against a
- * barista's tap: exactly one of the two comes first. Throws `too_late` from any status but `allowed`.
+ * Cancels a locked order, requests a refund of the rest of its payment, and returns the order. The row lock decides
+ * between a cancel and a status change at the same moment. Throws `too_late` from a status that is not `allowed`.
  */
 export async function cancelOrder(
   tx: Db,
@@ -24,7 +24,7 @@ export async function cancelOrder(
   allowed: readonly Status[],
   reason: string | null,
 ): Promise<Order> {
-  if (!allowed.includes(from)) throw new ApiError("too_late", `The order is ${from} by now`);
+  if (!allowed.includes(from)) throw new ApiError("too_late", `The order is already ${from}`);
   await setOrderCanceled(tx, id, reason);
   await refundRest(tx, id, reason ?? "The order was canceled");
   const order = (await findOrder(tx, id))!;

@@ -6,60 +6,14 @@ import type { Span } from "../orders/queries.ts";
 import type { StoredResponse } from "../provider-client/post-json.ts";
 import type { Refund, RefundStatus } from "./schemas.ts";
 
-/** Seconds in which nobody else takes a refund that is being sent; one whose sender died is free again after them. */
-const leaseSeconds = 25;
+/** With graphile-worker's backoff the last attempt is 22 hours after the first. */
+const maxAttempts = 13;
 
-/**
- * Takes every charge without an order whose placement is over into its refund. `quietSeconds` is how long ago it must
- * have been asked for.
- *
- * This can't refund a charge whose order is being committed, and no commit can take a charge that is being refunded:
- * both set the status of the same row, both only from `pending` or `unknown`, and a row has one writer at a time. If
- * the placement is first, its uncommitted row is locked and skipped here, and after its commit it has an order and no
- * longer matches. If this is first, the placement's update waits for this commit, then matches no row, and its
- * transaction is rolled back (place.ts). The wait of `quietSeconds` only keeps the two from meeting; that one of them
- * loses when they do meet all the same, because a process stood still, is decided by the row.
- */
-export async function claimOverduePayments(
-  sql: Db,
-  quietSeconds: number,
-): Promise<{ payment_id: string; amount_cents: number }[]> {
-  const overdue = await sql<{ id: string }[]>`
-    select id from payments
-    where order_id is null and status in ('pending', 'unknown')
-      and attempted_at < now() - ${quietSeconds} * interval '1 second'
-    order by attempted_at
-    limit 500`;
-  if (overdue.length === 0) return [];
-  const refunds = overdue.map(({ id }) => ({ id: newId(), payment_id: id }));
-  return sql<{ payment_id: string; amount_cents: number }[]>`
-    with candidate as (
-      select p.id, refund.id as refund_id
-      from jsonb_to_recordset(${sql.json(refunds)}) as refund (id uuid, payment_id uuid)
-      join payments p on p.id = refund.payment_id
-      where p.order_id is null and p.status in ('pending', 'unknown')
-        and p.attempted_at < now() - ${quietSeconds} * interval '1 second'
-      for update of p skip locked
-    ),
-    claimed as (
-      update payments p set status = 'refund_pending', updated_at = now()
-      from candidate
-      where p.id = candidate.id
-      returning p.id, p.amount_cents, candidate.refund_id
-    ),
-    refund as (
-      insert into refunds (id, payment_id, amount_cents, reason)
-      select refund_id, id, amount_cents, 'The order was never made'
-      from claimed
-    )
-    select id as payment_id, amount_cents from claimed`;
-}
-
-/** A refund as managers see it. Its tables are `refunds r` and `payments p`. */
+/** The columns of a `Refund`, for the tables `refunds r` and `payments p`. */
 const refundColumns = (sql: Db) => sql`
   r.id, r.payment_id, p.order_id, r.amount_cents, r.status, r.reason, r.attempts, r.response, r.created_at, r.updated_at`;
 
-/** One row more than the page holds, newest first. */
+/** Returns one row more than the page holds, newest first. */
 export const listRefunds = (
   sql: Db,
   { status, order_id }: { status?: RefundStatus; order_id?: string },
@@ -75,7 +29,13 @@ export const listRefunds = (
   order by r.id desc
   limit ${page.limit + 1}`;
 
-/** Cents that went back, or are on their way, of the orders that were placed in a span and not canceled. */
+export async function findRefund(sql: Db, id: string): Promise<Refund | undefined> {
+  const [refund] = await sql<Refund[]>`
+    select ${refundColumns(sql)} from refunds r join payments p on p.id = r.payment_id where r.id = ${id}`;
+  return refund;
+}
+
+/** Returns the cents refunded, or about to be, of the orders placed in a span and not canceled. */
 export async function sumRefundsOfOrders(sql: Db, { from, to }: Span): Promise<number> {
   const [row] = await sql<[{ cents: number }]>`
     select coalesce(sum(r.amount_cents), 0)::float8 as cents
@@ -86,99 +46,69 @@ export async function sumRefundsOfOrders(sql: Db, { from, to }: Span): Promise<n
   return row.cents;
 }
 
-export async function findRefund(sql: Db, id: string): Promise<Refund | undefined> {
-  const [refund] = await sql<Refund[]>`
-    select ${refundColumns(sql)} from refunds r join payments p on p.id = r.payment_id where r.id = ${id}`;
-  return refund;
+/** A payment's refunds in cents, by status. Failed refunds don't count. */
+export interface RefundSums {
+  succeeded: number;
+  pending: number;
+  due: number;
 }
 
-/** Takes the row of an order's payment until the transaction ends; the order's row must be taken before. */
-export async function lockPaymentOfOrder(tx: Db, orderId: string): Promise<{ id: string }> {
-  const [payment] = await tx<
-    { id: string }[]
-  >`select id from payments where order_id = ${orderId} for update`;
-  return payment!;
-}
-
-/** Takes the row of a payment until the transaction ends; whether the provider has said that it charged it. */
-export async function lockCharged(tx: Db, paymentId: string): Promise<boolean> {
-  const [payment] = await tx<{ charged: boolean }[]>`
-    select charged_at is not null as charged from payments where id = ${paymentId} for update`;
-  return payment!.charged;
-}
-
-/** Cents of a payment that are neither given back nor on their way: what a refund may still take. */
-export async function findRefundable(tx: Db, paymentId: string): Promise<number> {
-  const [row] = await tx<[{ left: number }]>`
-    select amount_cents - (
-      select coalesce(sum(r.amount_cents), 0)::int from refunds r where r.payment_id = p.id and r.status <> 'failed'
-    ) as left
-    from payments p
-    where id = ${paymentId}`;
-  return row.left;
-}
-
-/** Asks for a refund; whoever settles sends it when the transaction has committed. */
-export async function insertRefund(
-  tx: Db,
-  refund: { payment_id: string; amount_cents: number; reason: string },
-) {
-  const id = newId();
-  await tx`
-    insert into refunds (id, payment_id, amount_cents, reason)
-    values (${id}, ${refund.payment_id}, ${refund.amount_cents}, ${refund.reason})`;
-  return id;
-}
-
-/** Has a refund sent as soon as possible, for a day again. One that went through is left as it is. */
-export async function rescheduleRefund(tx: Db, id: string) {
-  await tx`
-    update refunds set status = 'pending', next_attempt_at = now(), tried_since = now(), updated_at = now()
-    where id = ${id} and status <> 'succeeded'`;
+export async function sumRefunds(sql: Db, paymentId: string): Promise<RefundSums> {
+  const [sums] = await sql<[RefundSums]>`
+    select
+      coalesce(sum(amount_cents) filter (where status = 'succeeded'), 0)::int as succeeded,
+      coalesce(sum(amount_cents) filter (where status = 'pending'), 0)::int as pending,
+      coalesce(sum(amount_cents) filter (where status = 'due'), 0)::int as due
+    from refunds
+    where payment_id = ${paymentId}`;
+  return sums;
 }
 
 /**
- * Derives a payment's status from its refunds, and its order's payment_status with it. A part given back leaves the
- * payment `succeeded`. A charge without an order whose refund failed was never made.
+ * Adds the job that sends the refund `id`. Its key replaces a waiting job of the same refund, with all attempts again.
+ * Its queue runs the refunds of one payment one after another; all payments share 16 queues.
  */
-export async function balancePayment(tx: Db, paymentId: string) {
+const addJob = (sql: Db) => sql`
+  graphile_worker.add_job(
+    'send_refund', json_build_object('refund_id', id), queue_name => 'refunds ' || right(payment_id::text, 1),
+    max_attempts => ${maxAttempts}, job_key => 'refund ' || id)`;
+
+/** Inserts a refund and the job that sends it. Both exist exactly when the transaction commits. */
+export async function insertRefund(
+  tx: Db,
+  refund: { payment_id: string; amount_cents: number; reason: string },
+): Promise<string> {
+  const id = newId();
   await tx`
-    with sums as (
-      select
-        p.id, p.order_id, p.amount_cents,
-        coalesce(sum(r.amount_cents) filter (where r.status = 'succeeded'), 0) as returned,
-        coalesce(sum(r.amount_cents) filter (where r.status in ('pending', 'due')), 0) as owed,
-        coalesce(bool_or(r.status = 'due'), false) as due,
-        coalesce(bool_or(r.status = 'pending'), false) as pending
-      from payments p
-      left join refunds r on r.payment_id = p.id
-      where p.id = ${paymentId}
-      group by p.id
-    ),
-    payment as (
-      update payments p set
-        status = case
-          when returned >= sums.amount_cents then 'refunded'
-          when returned + owed >= sums.amount_cents and due then 'refund_due'
-          when returned + owed >= sums.amount_cents then 'refund_pending'
-          when sums.order_id is null then 'failed'
-          else 'succeeded'
-        end,
-        updated_at = now()
-      from sums
-      where p.id = sums.id
+    with inserted as (
+      insert into refunds (id, payment_id, amount_cents, reason)
+      values (${id}, ${refund.payment_id}, ${refund.amount_cents}, ${refund.reason})
+      returning id, payment_id
     )
-    update orders o set
-      payment_status = case
-        when due then 'refund_due'
-        when pending then 'refund_pending'
-        when returned >= sums.amount_cents then 'refunded'
-        when returned > 0 then 'partially_refunded'
-        else 'paid'
-      end,
-      updated_at = now()
-    from sums
-    where o.id = sums.order_id`;
+    select ${addJob(tx)} from inserted`;
+  return id;
+}
+
+/** Sends a refund again at once, with all its attempts. A refund that succeeded stays as it is. */
+export async function requeueRefund(tx: Db, id: string) {
+  await tx`
+    with requeued as (
+      update refunds set status = 'pending', updated_at = now()
+      where id = ${id} and status <> 'succeeded'
+      returning id, payment_id
+    )
+    select ${addJob(tx)} from requeued`;
+}
+
+/** Adds a job for each pending refund without one that can still run; its worker died in the last attempt. */
+export async function requeueLostRefunds(sql: Db) {
+  await sql`
+    select ${addJob(sql)}
+    from refunds
+    where status = 'pending' and not exists (
+      select from graphile_worker.jobs job
+      where job.key = 'refund ' || refunds.id and (job.locked_at is not null or job.attempts < job.max_attempts)
+    )`;
 }
 
 export interface RefundToSend {
@@ -186,25 +116,19 @@ export interface RefundToSend {
   payment_id: string;
   order_id: string | null;
   amount_cents: number;
-  /** Seconds for which it is being tried. */
-  age: number;
 }
 
-/** Takes refunds whose time has come, for as long as one call may last. */
-export const leaseRefunds = (sql: Db, limit: number) => sql<RefundToSend[]>`
-  update refunds r set
-    attempts = r.attempts + 1, next_attempt_at = now() + ${leaseSeconds} * interval '1 second', updated_at = now()
-  from payments p
-  where p.id = r.payment_id and r.id in (
-    select id from refunds
-    where status = 'pending' and next_attempt_at <= now()
-    order by next_attempt_at
-    limit ${limit}
-    for update skip locked
-  )
-  returning r.id, r.payment_id, p.order_id, r.amount_cents, extract(epoch from now() - r.tried_since)::int as age`;
+/** Counts an attempt. Returns undefined if the refund is no longer pending. */
+export async function startRefundAttempt(sql: Db, id: string): Promise<RefundToSend | undefined> {
+  const [refund] = await sql<RefundToSend[]>`
+    update refunds r set attempts = r.attempts + 1, updated_at = now()
+    from payments p
+    where r.id = ${id} and r.status = 'pending' and p.id = r.payment_id
+    returning r.id, r.payment_id, p.order_id, r.amount_cents`;
+  return refund;
+}
 
-/** Ends a refund; false if another try has ended it before. */
+/** Ends a pending refund. Returns false if another attempt ended it before. */
 export async function endRefund(
   tx: Db,
   id: string,
@@ -217,12 +141,10 @@ export async function endRefund(
   return count === 1;
 }
 
-/** It did not go through this time; the next try is in `seconds`. */
-export async function postponeRefund(sql: Db, id: string, seconds: number, response: StoredResponse) {
+/** Records the response of an attempt that will be repeated. */
+export async function recordRefundFault(sql: Db, id: string, response: StoredResponse) {
   await sql`
-    update refunds set
-      next_attempt_at = now() + ${seconds} * interval '1 second',
-      response = ${sql.json(response as never)}, updated_at = now()
+    update refunds set response = ${sql.json(response as never)}, updated_at = now()
     where id = ${id} and status = 'pending'`;
 }
 

@@ -1,4 +1,4 @@
-// Cancelling an order, and money on its way back. The provider is called by a job, never by a request.
+// Cancelling and refunding. A request inserts the refund; a job calls the provider.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { currentRole, requireManager, requireSelfOrManager, requireUser } from "../auth/guards.ts";
 import { ApiError, invalidField, notFound } from "../http/errors.ts";
@@ -7,15 +7,8 @@ import { Id, UserId } from "../http/schemas.ts";
 import { findOrder, hideOrders, lockOrder } from "../orders/queries.ts";
 import { Order } from "../orders/schemas.ts";
 import { cancelable, cancelOrder } from "./cancel.ts";
-import {
-  balancePayment,
-  findRefund,
-  findRefundable,
-  listRefunds,
-  lockPaymentOfOrder,
-  rescheduleRefund,
-} from "./queries.ts";
-import { requestRefund } from "./refunds.ts";
+import { findRefund, listRefunds } from "./queries.ts";
+import { requestRefund, retryRefund } from "./refunds.ts";
 import { Cancellation, Refund, RefundInput, RefundStatus } from "./schemas.ts";
 
 const params = Type.Object({ order_id: Id });
@@ -29,8 +22,9 @@ export const refundRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "cancelOrder",
         tags: ["orders"],
-        summary: "Cancel an order and give its payment back",
-        description: "Its owner while it is waiting; a manager, with a reason, until it is delivered.",
+        summary: "Cancel an order and refund its payment",
+        description:
+          "The owner may cancel while the order is waiting. A manager may cancel until it is delivered, with a reason.",
         params,
         body: Type.Optional(Cancellation),
         response: { 200: Order },
@@ -47,8 +41,8 @@ export const refundRoutes: FastifyPluginAsyncTypebox = async (app) => {
         if (mine && (role !== "manager" || cancelable.owner.includes(locked.status)))
           return cancelOrder(tx, order_id, locked, cancelable.owner, reason);
         if (role !== "manager")
-          throw new ApiError("forbidden", "Only a manager cancels the orders of others");
-        if (!reason) throw invalidField("/reason", "is needed, to cancel the order of somebody else");
+          throw new ApiError("forbidden", "Only a manager may cancel another customer's order");
+        if (!reason) throw invalidField("/reason", "is required to cancel another customer's order");
         return cancelOrder(tx, order_id, locked, cancelable.manager, reason);
       });
     },
@@ -62,8 +56,8 @@ export const refundRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "deleteOrder",
         tags: ["orders"],
-        summary: "Cancel and refund a waiting order; put a finished one away",
-        description: "No row is ever deleted.",
+        summary: "Cancel and refund a waiting order, or hide a finished one",
+        description: "The order stays in the database.",
         params: Type.Object({ user_id: UserId, order_id: Id }),
         response: { 204: Type.Null() },
       },
@@ -77,7 +71,7 @@ export const refundRoutes: FastifyPluginAsyncTypebox = async (app) => {
         else if (locked.status === "preparation" || locked.status === "ready")
           throw new ApiError(
             "order_in_progress",
-            `The order is in ${locked.status}; only staff can still cancel it`,
+            `The order is in ${locked.status}; only a manager can still cancel it`,
           );
         else await hideOrders(tx, user_id, order_id);
       });
@@ -92,8 +86,8 @@ export const refundRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "listRefunds",
         tags: ["payments"],
-        summary: "The ledger of refunds, newest first",
-        description: "Also those of charges that no order came of.",
+        summary: "List all refunds, newest first",
+        description: "Includes the refunds of charges without an order.",
         querystring: Type.Object({ ...pageQuery, status: Type.Optional(RefundStatus) }),
         response: { 200: Page(Refund) },
       },
@@ -109,7 +103,7 @@ export const refundRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "createRefund",
         tags: ["payments"],
-        summary: "Give a part or the rest of an order's payment back",
+        summary: "Refund a part or the rest of an order's payment",
         params,
         body: RefundInput,
         response: { 201: Refund },
@@ -134,7 +128,7 @@ export const refundRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "listRefundsOfOrder",
         tags: ["payments"],
-        summary: "An order's refunds, newest first",
+        summary: "List an order's refunds, newest first",
         params,
         querystring: Type.Object(pageQuery),
         response: { 200: Page(Refund) },
@@ -158,7 +152,7 @@ export const refundRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "retryRefund",
         tags: ["payments"],
-        summary: "Send a refund again, now",
+        summary: "Send a refund again at once",
         params: Type.Object({ order_id: Id, refund_id: Id }),
         response: { 202: Refund },
       },
@@ -166,18 +160,10 @@ export const refundRoutes: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) => {
       const { order_id, refund_id } = request.params;
       const refund = await app.sql.begin(async (tx) => {
-        const locked = await lockOrder(tx, order_id);
-        const known = locked && (await findRefund(tx, refund_id));
-        if (!known || known.order_id !== order_id.toLowerCase()) throw notFound("Refund");
-        const payment = await lockPaymentOfOrder(tx, order_id);
-        // A failed one no longer counts: others may have taken its place.
-        if (known.status === "failed" && known.amount_cents > (await findRefundable(tx, payment.id)))
-          throw new ApiError(
-            "refund_exceeds_payment",
-            "Other refunds have taken what was left of the payment",
-          );
-        await rescheduleRefund(tx, refund_id);
-        await balancePayment(tx, payment.id);
+        const order = await lockOrder(tx, order_id);
+        const known = order && (await findRefund(tx, refund_id));
+        if (known?.order_id !== order_id.toLowerCase()) throw notFound("Refund");
+        await retryRefund(tx, order_id, known);
         return (await findRefund(tx, refund_id))!;
       });
       return reply.code(202).send(refund);

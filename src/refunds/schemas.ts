@@ -7,7 +7,7 @@ export const refundStatuses = ["pending", "succeeded", "failed", "due"] as const
 export const RefundStatus = StringEnum(refundStatuses, {
   title: "RefundStatus",
   description:
-    "pending: being sent. failed: the provider knows of no such charge. due: a human has to give it back",
+    "pending: being sent. failed: the provider does not know the charge. due: staff must refund it by hand",
 });
 export type RefundStatus = Static<typeof RefundStatus>;
 
@@ -31,7 +31,7 @@ export type Refund = Static<typeof Refund>;
 export const RefundInput = Type.Object(
   {
     amount_cents: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 2_147_483_647, description: "Default: all that is left" }),
+      Type.Integer({ minimum: 1, maximum: 2_147_483_647, description: "Default: everything that is left" }),
     ),
     reason: nonBlankText(500),
   },

@@ -179,7 +179,7 @@ test(
       await bank.close();
     }
   },
-  rounds * 4_000 + 120_000,
+  rounds * 4_000 + 240_000,
 );
 
 async function openAccounts(sql: Pool) {

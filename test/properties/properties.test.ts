@@ -5,7 +5,7 @@ import type { InjectOptions, Response } from "light-my-request";
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { codes } from "../../src/http/errors.ts";
-import { startSettling } from "../../src/refunds/reconciler.ts";
+import { startWorker } from "../../src/jobs.ts";
 import { declaredAnswers, type OpenApi } from "../declared-answers.ts";
 import { eventually, openShop, rowsOf } from "../harness.ts";
 import { botToken } from "../telegram.ts";
@@ -180,15 +180,15 @@ test(
     );
     await booksAreRight();
 
-    const refundsTo = { paymentRefundUrl: `${shop.provider.url}/refunds`, paymentTimeoutMs: 1_000 };
-    const settling = startSettling(shop.sql, refundsTo, pino({ level: "silent" }));
+    const workerSettings = { ...shop.app.settings, paymentRefundUrl: `${shop.provider.url}/refunds` };
+    const worker = await startWorker(workerSettings as never, shop.sql, pino({ level: "silent" }));
     try {
       await eventually(async () => {
         const pending = await shop.sql`select from refunds where status = 'pending'`;
         return pending.length === 0;
       });
     } finally {
-      await settling.stop();
+      await worker.stop();
     }
     expect(await shop.sql`select * from payments_out_of_balance`).toEqual([]);
     await booksAreRight();

@@ -41,8 +41,8 @@ async function expectRefusal(call: () => ReturnType<Call>, status: number, code:
   return problem;
 }
 
-describe("what is sold out", () => {
-  test("is a product, until somebody says otherwise", async () => {
+describe("sold out", () => {
+  test("is a product until it is marked available", async () => {
     const { id, version } = await makeCoffee();
     const soldOut = await put(id, { available: false });
     expect(soldOut.statusCode, soldOut.body).toBe(200);
@@ -60,7 +60,7 @@ describe("what is sold out", () => {
     expect((await onMenu()).available).toBe(true);
   });
 
-  test("is one variation, or one option, and the product with the last of them", async () => {
+  test("is one variation or option, and the product with its last one", async () => {
     const { id, version, variations, option_groups } = await makeCoffee();
     const [small, large] = variations;
     const [hot, iced] = option_groups[0]!.options;
@@ -74,7 +74,7 @@ describe("what is sold out", () => {
     await put(id, { available: true, variation_id: large!.id });
     await put(id, { available: false, option_id: hot!.id });
     expect(await onMenu()).toMatchObject({ available: true });
-    // A group that asks for one, and has none: the product can't be had.
+    // A required group without options makes the product unavailable.
     expect((await put(id, { available: false, option_id: iced!.id })).json()).toMatchObject({
       available: false,
       version: version + 5,
@@ -83,7 +83,7 @@ describe("what is sold out", () => {
     expect(await onMenu()).toMatchObject({ available: false });
   });
 
-  test("comes back by itself", async () => {
+  test("ends by itself", async () => {
     const { id, variations } = await makeCoffee();
     const until = new Date(Date.now() + 500).toISOString();
     await put(id, { available: false, until, variation_id: variations[0]!.id });
@@ -92,7 +92,7 @@ describe("what is sold out", () => {
     await eventually(async () => (await onMenu()).available && (await onMenu()).variations[0].available, 1);
   });
 
-  test("can't be ordered, and every line of it is named", async () => {
+  test("items cannot be ordered, and the response names every such line", async () => {
     const customer = await shop.as("customer");
     const { id, variations, option_groups } = await makeCoffee();
     const tea = await makeProduct(shop.sql);
@@ -119,7 +119,7 @@ describe("what is sold out", () => {
   });
 });
 
-describe("is refused:", () => {
+describe("a change is rejected for", () => {
   const past = "2020-01-01T00:00:00Z";
   const future = "2999-01-01T00:00:00Z";
 
@@ -131,11 +131,7 @@ describe("is refused:", () => {
     ["an until with what is available", { available: true, until: future }, "/until"],
     ["an until that is no time", { available: false, until: "tomorrow" }, "/until"],
     ["an until of null", { available: false, until: null }, "/until"],
-    [
-      "an until that PostgreSQL has no word for",
-      { available: false, until: "0000-01-01T00:00:00Z" },
-      "/until",
-    ],
+    ["an until that PostgreSQL cannot store", { available: false, until: "0000-01-01T00:00:00Z" }, "/until"],
     ["an offset that no clock has", { available: false, until: "2999-01-01T00:00:00+24:00" }, "/until"],
     ["a word for an id", { available: false, variation_id: "small" }, "/variation_id"],
     ["an unknown key", { available: false, reason: "gone" }, "/reason"],
@@ -151,17 +147,17 @@ describe("is refused:", () => {
     const manager = await shop.as("manager");
     const variation_id = variations[0]!.id;
     const option_id = option_groups[0]!.options[0]!.id;
-    const refused = (on: string, body: object) =>
+    const rejected = (on: string, body: object) =>
       expectRefusal(() => put(on, { available: false, ...body }), 400, "validation_failed");
-    await refused(id, { variation_id, option_id });
-    await refused(other.id, { variation_id });
-    await refused(other.id, { option_id });
+    await rejected(id, { variation_id, option_id });
+    await rejected(other.id, { variation_id });
+    await rejected(other.id, { option_id });
     await manager.call("PATCH", `/admin/products/${id}`, { body: { variations: [], option_groups: [] } });
-    await refused(id, { variation_id });
-    await refused(id, { option_id });
+    await rejected(id, { variation_id });
+    await rejected(id, { option_id });
   });
 
-  test("a product that is unknown or archived", async () => {
+  test("an unknown or archived product", async () => {
     const { id } = await makeCoffee();
     const manager = await shop.as("manager");
     await manager.call("DELETE", `/admin/products/${id}`);
@@ -170,7 +166,7 @@ describe("is refused:", () => {
     await expectRefusal(() => put("latte", { available: false }), 400, "validation_failed");
   });
 
-  test("anybody but staff", async () => {
+  test("users other than staff", async () => {
     const { id } = await makeCoffee();
     const customer = await shop.as("customer");
     await expectRefusal(() => put(id, { available: false }, customer.call), 403, "forbidden");

@@ -15,7 +15,7 @@ const create = async (body: object) => {
   return response.json();
 };
 
-/** Expects that the call is refused and has written nothing; gives the problem. */
+/** Expects that the call is rejected and writes nothing. Returns the problem. */
 async function expectRefusal(call: () => ReturnType<Call>, status: number, code: string) {
   const before = await rowsOf(shop.sql, ["categories", "products", "events"]);
   const problem = expectProblem(await call(), status, code);
@@ -26,7 +26,7 @@ async function expectRefusal(call: () => ReturnType<Call>, status: number, code:
 const nobody = "01920000-0000-7000-8000-00000000ffff";
 
 describe("a category", () => {
-  test("is made, read by everybody, changed and removed, and each change is told", async () => {
+  test("is created, read in public, changed and archived, and each change is an event", async () => {
     const made = await manager.call("POST", "/admin/categories", {
       body: { name: " Tea ", description: "Hot", sort_order: 3 },
     });
@@ -58,7 +58,7 @@ describe("a category", () => {
     await create({ name: "Tea" });
   });
 
-  test("has a name of its own, whatever its case", async () => {
+  test("has a unique name, regardless of case", async () => {
     await create({ name: "Tea" });
     const { id } = await create({ name: "Coffee" });
     for (const name of ["Tea", "tEA", "  tea "]) {
@@ -87,7 +87,7 @@ describe("a category", () => {
     ["null for an order", { name: "Tea", sort_order: null }, "/sort_order"],
     ["more than an integer holds", { name: "Tea", sort_order: 3_000_000_000 }, "/sort_order"],
     ["an unknown key", { name: "Tea", colour: "green" }, "/colour"],
-  ])("is refused with %s", async (_title, body, path) => {
+  ])("is rejected with %s", async (_title, body, path) => {
     const problem = await expectRefusal(
       () => manager.call("POST", "/admin/categories", { body }),
       400,
@@ -96,7 +96,7 @@ describe("a category", () => {
     expect(problem.errors).toMatchObject([{ path }]);
   });
 
-  test("that is unknown or removed is not found", async () => {
+  test("that is unknown or archived is not found", async () => {
     const { id } = await create({ name: "Tea" });
     await manager.call("DELETE", `/admin/categories/${id}`);
     for (const gone of [id, nobody]) {
@@ -113,7 +113,7 @@ describe("a category", () => {
     expectProblem(await shop.call("GET", "/categories/tea"), 400, "validation_failed");
   });
 
-  test("with products is kept, until they are archived or moved", async () => {
+  test("with products cannot be archived until they are archived or moved", async () => {
     const { id } = await create({ name: "Tea" });
     const product = await makeProduct(shop.sql, { category_id: id });
     const problem = await expectRefusal(
@@ -126,7 +126,7 @@ describe("a category", () => {
     expect((await manager.call("DELETE", `/admin/categories/${id}`)).statusCode).toBe(204);
   });
 
-  test("is never removed with a product that comes in at the same moment", async () => {
+  test("is never archived with a product that is added concurrently", async () => {
     for (let n = 0; n < 10; n++) {
       const { id } = await create({ name: `Category ${n}` });
       const [removed, added] = await Promise.all([
@@ -145,7 +145,7 @@ describe("a category", () => {
     expect(orphans).toHaveLength(0);
   });
 
-  test("is a manager's business", async () => {
+  test("is written by managers only", async () => {
     const body = { name: "Tea" };
     expectProblem(await shop.call("POST", "/admin/categories", { body }), 401, "unauthorized");
     for (const role of ["customer", "barista"] as const) {
@@ -189,7 +189,7 @@ describe("lists", () => {
     );
   });
 
-  test("of categories go on after one that was removed meanwhile", async () => {
+  test("of categories continue after one that was archived meanwhile", async () => {
     for (const name of ["A", "B", "C"]) await create({ name });
     const first = (await shop.call("GET", "/categories?limit=2")).json();
     await manager.call("DELETE", `/admin/categories/${first.items[1].id}`);
@@ -197,7 +197,7 @@ describe("lists", () => {
     expect(second).toMatchObject({ items: [{ name: "C" }], next_cursor: null });
   });
 
-  test("of a category's products have the menu's shape, newest first, and none that is archived or elsewhere", async () => {
+  test("of a category's products have the menu's shape, newest first, without archived ones", async () => {
     const { id } = await create({ name: "Coffee" });
     await makeProduct(shop.sql, { name: "Elsewhere" });
     for (const name of ["One", "Two", "Three"]) await makeProduct(shop.sql, { name, category_id: id });
@@ -221,7 +221,7 @@ describe("lists", () => {
       expectProblem(await shop.call("GET", `/categories/${id}/products/${product.id}`), 404, "not_found");
   });
 
-  test.each(["x", "", "e30", "%00"])("refuse the cursor %j", async (cursor) => {
+  test.each(["x", "", "e30", "%00"])("reject the cursor %j", async (cursor) => {
     const { id } = await create({ name: "Coffee" });
     for (const path of ["/categories", `/categories/${id}/products`]) {
       const response = await shop.call("GET", `${path}?cursor=${cursor}`);

@@ -46,45 +46,42 @@ describe("a picture", () => {
     ["PNG", png, "image/png", "png"],
     ["JPEG", jpeg, "image/jpeg", "jpg"],
     ["WebP", webp, "image/webp", "webp"],
-  ])(
-    "that is %s becomes the product's, and everybody sees it for ever",
-    async (_title, bytes, type, extension) => {
-      const { id, version } = await makeProduct(shop.sql);
-      const response = await put(id, bytes, type);
-      expect(response.headers).toMatchObject({ "cache-control": "no-store", etag: `"${version + 1}"` });
-      const { image_url } = response.json();
-      expect(response.json()).toEqual({ image_url });
-      expect(image_url).toMatch(new RegExp(`^/images/[\\w-]{36}\\.${extension}$`));
-      expect((await shop.call("GET", "/menu")).json().products).toMatchObject([{ id, image_url }]);
-      expect(
-        await shop.sql`select data from events where subject_id = ${id} order by id desc limit 1`,
-      ).toEqual([{ data: { product_id: id } }]);
+  ])("that is %s is shown with the product and cached forever", async (_title, bytes, type, extension) => {
+    const { id, version } = await makeProduct(shop.sql);
+    const response = await put(id, bytes, type);
+    expect(response.headers).toMatchObject({ "cache-control": "no-store", etag: `"${version + 1}"` });
+    const { image_url } = response.json();
+    expect(response.json()).toEqual({ image_url });
+    expect(image_url).toMatch(new RegExp(`^/images/[\\w-]{36}\\.${extension}$`));
+    expect((await shop.call("GET", "/menu")).json().products).toMatchObject([{ id, image_url }]);
+    expect(await shop.sql`select data from events where subject_id = ${id} order by id desc limit 1`).toEqual(
+      [{ data: { product_id: id } }],
+    );
 
-      const image = await look(image_url);
-      expect(image.rawPayload.equals(bytes)).toBe(true);
-      expect(image.headers).toMatchObject({
-        "content-type": type,
-        "content-length": String(bytes.length),
-        "cache-control": "public, max-age=31536000, immutable",
-        "x-content-type-options": "nosniff",
-      });
-      for (const known of [image.headers.etag, `"other", W/${image.headers.etag}`, "*"]) {
-        const again = await look(image_url, { "if-none-match": known });
-        expect(again.statusCode).toBe(304);
-        expect(again.body).toBe("");
-      }
-      expect((await look(image_url, { "if-none-match": '"other"' })).statusCode).toBe(200);
-    },
-  );
+    const image = await look(image_url);
+    expect(image.rawPayload.equals(bytes)).toBe(true);
+    expect(image.headers).toMatchObject({
+      "content-type": type,
+      "content-length": String(bytes.length),
+      "cache-control": "public, max-age=31536000, immutable",
+      "x-content-type-options": "nosniff",
+    });
+    for (const known of [image.headers.etag, `"other", W/${image.headers.etag}`, "*"]) {
+      const again = await look(image_url, { "if-none-match": known });
+      expect(again.statusCode).toBe(304);
+      expect(again.body).toBe("");
+    }
+    expect((await look(image_url, { "if-none-match": '"other"' })).statusCode).toBe(200);
+  });
 
-  test("is what its content says, not its sender", async () => {
+  test("has the type of its content, not of its Content-Type", async () => {
     const { id } = await makeProduct(shop.sql);
     const url = await upload(id, jpeg, "image/png");
     expect(url).toMatch(/\.jpg$/);
     expect((await look(url)).headers["content-type"]).toBe("image/jpeg");
   });
 
-  test("takes the place of the one before it, which is removed", async () => {
+  test("replaces the former one, which is removed", async () => {
     const { id } = await makeProduct(shop.sql);
     const first = await upload(id);
     const second = await upload(id, jpeg, "image/jpeg");
@@ -94,7 +91,7 @@ describe("a picture", () => {
     expect(await shop.sql`select name from images`).toEqual([{ name: second.replace("/images/", "") }]);
   });
 
-  test("goes when the product gets another address, and stays while another product shows it", async () => {
+  test("is removed when the product gets another address, unless another product shows it", async () => {
     const { id } = await makeProduct(shop.sql);
     const image_url = await upload(id);
     const other = await makeProduct(shop.sql, { image_url });
@@ -106,7 +103,7 @@ describe("a picture", () => {
     expect((await look(image_url)).statusCode).toBe(404);
   });
 
-  test("of 5 MiB is taken, and not of one byte more", async () => {
+  test("may have 5 MiB, and not one byte more", async () => {
     const { id } = await makeProduct(shop.sql);
     const largest = Buffer.concat([png, Buffer.alloc(5 * 1024 * 1024 - png.length)]);
     const url = await upload(id, largest);
@@ -136,7 +133,7 @@ describe("a picture", () => {
     await expectRefusal(() => put(id, bytes, type), 415, "unsupported_media_type");
   });
 
-  test("needs a product, and a manager", async () => {
+  test("needs an existing product and a manager", async () => {
     const { id } = await makeProduct(shop.sql);
     await manager.call("DELETE", `/admin/products/${id}`);
     for (const gone of [id, "01920000-0000-7000-8000-00000000ffff"])
@@ -183,7 +180,7 @@ describe("with S3", () => {
 
   const lookAt = (url: string) => own.call("GET", `/${url}`);
 
-  test("a picture lies there under its name, signed for, and is served from there", async () => {
+  test("a picture is stored by a signed request and served", async () => {
     const { id } = await makeProduct(shop.sql);
     const url = await upload(id, webp, "image/webp", call);
     expect([...s3.objects]).toEqual([
@@ -202,7 +199,7 @@ describe("with S3", () => {
     expectProblem(await lookAt(url), 404, "not_found");
   });
 
-  test("the one before it is removed there too, by the worker", async () => {
+  test("the worker removes the former one", async () => {
     const { id } = await makeProduct(shop.sql);
     const first = await upload(id, png, "image/png", call);
     const second = await upload(id, png, "image/png", call);
@@ -213,14 +210,14 @@ describe("with S3", () => {
     expect([...s3.objects.keys()]).toEqual([second.replace("/images", "/pictures")]);
   });
 
-  test("a picture from before it stays in PostgreSQL, and is served", async () => {
+  test("a picture stored before S3 was configured is served from PostgreSQL", async () => {
     const { id } = await makeProduct(shop.sql);
     const url = await upload(id);
     expect((await lookAt(url)).rawPayload.equals(png)).toBe(true);
     expect(s3.objects.size).toBe(0);
   });
 
-  test("nothing is left there for a product that is not found", async () => {
+  test("nothing is stored for an unknown product", async () => {
     await expectRefusal(
       () => put("01920000-0000-7000-8000-00000000ffff", png, "image/png", call),
       404,
@@ -229,7 +226,7 @@ describe("with S3", () => {
     expect(s3.objects.size).toBe(0);
   });
 
-  test("nothing is left there for a product that is archived meanwhile", async () => {
+  test("nothing is stored for a product that is archived meanwhile", async () => {
     const { id } = await makeProduct(shop.sql);
     const [response] = await meetAt(
       shop.sql,
@@ -241,7 +238,7 @@ describe("with S3", () => {
     expect(await shop.sql`select from images`).toHaveLength(0);
   });
 
-  test("a wrong secret is refused by the bucket, and nothing is written here", async () => {
+  test("a wrong secret is rejected by the bucket, and no row is written", async () => {
     vi.stubEnv("AWS_SECRET_ACCESS_KEY", "wrong");
     const env = { S3_BUCKET: "pictures", S3_ENDPOINT: s3.url };
     const wrong = await openShop({ databaseUrl: shop.databaseUrl, env });
@@ -254,7 +251,7 @@ describe("with S3", () => {
     vi.stubEnv("AWS_SECRET_ACCESS_KEY", credentials.AWS_SECRET_ACCESS_KEY);
   });
 
-  test("a bucket that is away is 503", async () => {
+  test("an unreachable bucket is 503", async () => {
     const env = { S3_BUCKET: "pictures", S3_ENDPOINT: "http://127.0.0.1:1" };
     const away = await openShop({ databaseUrl: shop.databaseUrl, env });
     onTestFinished(away.close);

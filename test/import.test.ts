@@ -49,7 +49,7 @@ const exported = async () => {
 };
 
 describe("an import", () => {
-  test("makes products with their categories and variations", async () => {
+  test("creates products with their categories and variations", async () => {
     const result = await imported(
       csv("Latte,Coffee,With milk,400,/images/latte.png,Small:-50|Large:+80", "Muffin,Bakery,,250,,"),
     );
@@ -78,7 +78,7 @@ describe("an import", () => {
     );
   });
 
-  test("changes what it names of a known product, whatever the name's case, and leaves what is empty", async () => {
+  test("updates a known product regardless of case, and keeps the values of empty cells", async () => {
     const before = await makeProduct(shop.sql, {
       name: "Latte",
       base_price_cents: 400,
@@ -121,7 +121,7 @@ describe("an import", () => {
     ]);
   });
 
-  test("puts products into the category that has the name, in whatever case", async () => {
+  test("finds an existing category regardless of case", async () => {
     await imported(csv("Latte,Coffee,,400,,", "Mocha, COFFEE ,,450,,", "Tea,tea,,300,,", "Mate,Tea,,300,,"));
     const { categories, products } = await menu();
     expect(categories.map(({ name }: { name: string }) => name)).toEqual(["Coffee", "tea"]);
@@ -163,7 +163,7 @@ describe("an import", () => {
     expect((await send(header)).json()).toEqual({ dry_run: false, rows: 0, created: 0, updated: 0 });
   });
 
-  test("as a dry run says what would change, and changes nothing", async () => {
+  test("as a dry run returns the counts and changes nothing", async () => {
     await makeProduct(shop.sql, { name: "Latte" });
     const before = await rowsOf(shop.sql, tables);
     const query = "?dry_run=true";
@@ -194,7 +194,7 @@ describe("an import", () => {
     expect((await menu()).products).toHaveLength(1_000);
   });
 
-  test("at the same moment as another one of the same names makes each once", async () => {
+  test("concurrent with another one of the same names creates each product once", async () => {
     const file = csv(...Array.from({ length: 50 }, (_, n) => `Product ${n},Category ${n % 5},,100,,A:1`));
     const results = await Promise.all([imported(file), imported(file), imported(file)]);
     expect(results.map(({ created }) => created).sort()).toEqual([0, 0, 50]);
@@ -202,7 +202,7 @@ describe("an import", () => {
   });
 });
 
-describe("an import is refused, all of it, for", () => {
+describe("a whole import is rejected for", () => {
   const good = "Mocha,Coffee,,450,,";
 
   test.each<[string, string, string]>([
@@ -252,7 +252,7 @@ describe("an import is refused, all of it, for", () => {
     expect(errors.every(({ row }) => row === 2)).toBe(true);
   });
 
-  test("what a known product's options would make cheaper than nothing", async () => {
+  test("a price that a known product's options would reduce below 0", async () => {
     await makeProduct(shop.sql, {
       name: "Cup",
       base_price_cents: 100,
@@ -289,7 +289,7 @@ describe("an import is refused, all of it, for", () => {
     expect(await refuse(file)).toMatchObject([{ row: 0, path }]);
   });
 
-  test("a quote that never ends", async () => {
+  test("an unterminated quote", async () => {
     expect(await refuse(csv(good, '"Latte,,,400,,'))).toMatchObject([{ row: 2, path: "" }]);
   });
 
@@ -331,7 +331,7 @@ describe("an import is refused, all of it, for", () => {
     );
   });
 
-  test("anybody but a manager", async () => {
+  test("users other than managers", async () => {
     for (const role of ["customer", "barista"] as const) {
       const { call } = await shop.as(role);
       await expectRefusal(() => send(csv(good), { call }), 403, "forbidden");
@@ -351,7 +351,7 @@ describe("an export", () => {
     }));
   };
 
-  test("is the import's form, oldest first", async () => {
+  test("has the import's form, oldest first", async () => {
     const file = csv(
       '"Latte, large",Coffee,"Says ""hello""",400,/images/l.png,Small:-50|Large:+80|Cup:0',
       "Tea,,,300,,",
@@ -370,7 +370,7 @@ describe("an export", () => {
     expect(await exported()).toBe(`${header}\r\n`);
   });
 
-  test("can be imported as it is, and changes nothing but versions", async () => {
+  test("can be imported unchanged, and then changes only versions", async () => {
     const variations = ["a|b", "c\\d", "e\\|f", "g:h:1", "-i", "x\\"].map((name, n) => ({
       name,
       price_change_cents: n,
@@ -385,7 +385,7 @@ describe("an export", () => {
     expect(await exported()).toBe(file);
   });
 
-  test("has no cell that a spreadsheet would run", async () => {
+  test("has no cell that a spreadsheet would run as a formula", async () => {
     const nasty = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", "\t=1"];
     for (const [n, text] of nasty.entries())
       await makeProduct(shop.sql, {

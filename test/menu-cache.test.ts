@@ -1,4 +1,4 @@
-// The snapshot of the menu: what is sent, when it is read, and that it is never stale.
+// The cached menu: its encodings, when it is read, and that it is never stale.
 import { setTimeout as sleep } from "node:timers/promises";
 import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -20,14 +20,14 @@ const namesOn = async (at: Pick<TestShop, "call">) => {
   return response.json().products.map(({ name }: { name: string }) => name);
 };
 
-/** A name that nothing had before, given to the product by SQL alone. */
+/** Renames the product by SQL. Returns the new name. */
 async function rename(sql: TestShop["sql"], id: string) {
   const name = `Renamed ${crypto.randomUUID()}`;
   await sql`update products set name = ${name} where id = ${id}`;
   return name;
 }
 
-describe("what is sent", () => {
+describe("the response", () => {
   const ask = (headers: Record<string, string>) => shop.call("GET", "/menu", { headers });
   const read = { br: brotliDecompressSync, gzip: gunzipSync };
 
@@ -40,7 +40,7 @@ describe("what is sent", () => {
     ["all refused", "br;q=0, gzip;q=0.0", undefined],
     ["another name that begins so", "brotli, xgzip", undefined],
     ["in whatever case", "GZip", "gzip"],
-  ] as const)("the encoding that the client takes: %s", async (_title, accepted, encoding) => {
+  ] as const)("has the encoding that the client accepts: %s", async (_title, accepted, encoding) => {
     await makeProduct(shop.sql, { name: "Crème" });
     shop.menu.invalidate();
     const plain = await ask({});
@@ -53,7 +53,7 @@ describe("what is sent", () => {
     expect(JSON.parse(bytes.toString()).products).toMatchObject([{ name: "Crème" }]);
   });
 
-  test("each encoding has a strong tag of its own, and any of them is answered with 304", async () => {
+  test("has a strong ETag for each encoding, and each of them gets 304", async () => {
     await makeProduct(shop.sql);
     shop.menu.invalidate();
     const tags = [];
@@ -71,8 +71,8 @@ describe("what is sent", () => {
   });
 });
 
-describe("what was changed", () => {
-  test("by the API is on the same instance's menu at once", async () => {
+describe("a change", () => {
+  test("by the API is in the same instance's menu at once", async () => {
     const manager = await shop.as("manager");
     const { id } = await makeProduct(shop.sql);
     for (let n = 0; n < 20; n++) {
@@ -82,7 +82,7 @@ describe("what was changed", () => {
     }
   });
 
-  test("by SQL alone is on every instance's menu in well under a second", async () => {
+  test("by SQL is in every instance's menu within half a second", async () => {
     const other = await openShop({ databaseUrl: shop.databaseUrl });
     onTestFinished(other.close);
     const { id } = await makeProduct(shop.sql);
@@ -96,7 +96,7 @@ describe("what was changed", () => {
   });
 
   test.each(["categories", "products", "variations", "option_groups", "options"])(
-    "in %s gives the menu another version, and a rollback gives it none",
+    "in %s changes the version of the menu, unless it is rolled back",
     async (table) => {
       const version = async () => (await findMenu(shop.sql)).version;
       const before = await version();
@@ -112,11 +112,11 @@ describe("what was changed", () => {
     },
   );
 
-  test("while the listening connection was cut is seen when it is back", async () => {
+  test("while the listening connection is cut is seen after it reconnects", async () => {
     const { id } = await makeProduct(shop.sql);
     for (let n = 0; n < 3; n++) {
       await namesOn(shop);
-      // Until it is gone: one that is only told to go may still hear what comes next.
+      // Waits for its end: until then it may still receive notifications.
       const cut = await shop.sql`
         select pg_terminate_backend(pid, 5000) as gone from pg_stat_activity
         where datname = current_database() and application_name = 'ristretto menu'`;
@@ -131,12 +131,12 @@ describe("what was changed", () => {
         ),
       );
     }
-    // And it listens.
+    // The new connection listens.
     const name = await rename(shop.sql, id);
     await eventually(async () => (await namesOn(shop)).includes(name), 0.5);
   });
 
-  test("is seen within 5 s even when nobody can listen", async () => {
+  test("is seen within 5 s when the instance cannot listen", async () => {
     const listenUrl = "postgres://postgres@127.0.0.1:1/postgres";
     const deaf = await openShop({ databaseUrl: shop.databaseUrl, listenUrl });
     onTestFinished(deaf.close);
@@ -151,8 +151,8 @@ describe("what was changed", () => {
   });
 });
 
-describe("reading", () => {
-  test("is done once, however many ask", async () => {
+describe("a read", () => {
+  test("happens once for many concurrent requests", async () => {
     await makeProduct(shop.sql);
     await sleep(100);
     shop.menu.invalidate();
@@ -165,7 +165,7 @@ describe("reading", () => {
 
   test("that began before a change is not kept after it", async () => {
     const { id } = await makeProduct(shop.sql, { name: "Old" });
-    // A reading that takes its time, with what was committed when it began.
+    // A slow read, which sees what was committed when it began.
     const [view] = await shop.sql<{ definition: string }[]>`
       select rtrim(pg_get_viewdef('menu_products'), ';') as definition`;
     const define = (query: string) => shop.sql.unsafe(`create or replace view menu_products as ${query}`);
@@ -182,7 +182,7 @@ describe("reading", () => {
     expect(await namesOn(shop)).toEqual([name]);
   });
 
-  test("never gives an old menu to who asks after the change, under constant edits", async () => {
+  test("never returns an old menu after a change, under constant edits", async () => {
     const manager = await shop.as("manager");
     const { id } = await makeProduct(shop.sql);
     let reading = true;
@@ -201,7 +201,7 @@ describe("reading", () => {
     await Promise.all(readers);
   });
 
-  test("is due when something that is sold out comes back, with no change in the database", async () => {
+  test("is due when a sold-out product becomes available, without a change in the database", async () => {
     const { id } = await makeProduct(shop.sql);
     const { id: other } = await makeProduct(shop.sql);
     await shop.sql`update products set sold_out_until = now() + interval '900 ms' where id = ${id}`;
@@ -215,14 +215,14 @@ describe("reading", () => {
     const reloads = await countReloads();
     expect(await available()).toBe(false);
     expect(await countReloads()).toBe(reloads);
-    // Well before it would be read again for want of the listener.
+    // Before the menu would be stale for lack of heartbeats.
     await eventually(available, 3);
     for (let n = 0; n < 5; n++) await available();
-    // Once, and once more if word of the changes above comes late.
+    // Twice if the notification of the changes above comes late.
     expect((await countReloads()) - reloads).toBeLessThanOrEqual(2);
   });
 
-  test("fails for those who ask, and works again for the next", async () => {
+  test("that fails is repeated for the next request", async () => {
     await makeProduct(shop.sql, { name: "Latte" });
     await sleep(100);
     await shop.sql`alter table menu_version rename to elsewhere`;
@@ -247,10 +247,10 @@ describe.skipIf(noRedis)("with Redis", () => {
     await sleep(200);
     return shops as unknown as [TestShop, TestShop, ...TestShop[]];
   };
-  // An instance that the machine holds up for 200 ms goes on without Redis, as it should: then the test is another one.
-  const unlessHeldUp = { retry: 2 };
+  // An instance that stalls for 200 ms continues without Redis by design, which the test then sees.
+  const retryStalls = { retry: 2 };
 
-  test("ten instances read PostgreSQL once per change", unlessHeldUp, async () => {
+  test("ten instances read PostgreSQL once per change", retryStalls, async () => {
     const shops = await openMany(10);
     const { id } = await makeProduct(shop.sql);
     await eventually(async () =>
@@ -265,7 +265,7 @@ describe.skipIf(noRedis)("with Redis", () => {
     }
   });
 
-  test("a copy that is written late is never taken for the new one", unlessHeldUp, async () => {
+  test("a copy that is written late is never used for the new version", retryStalls, async () => {
     const [one, two] = await openMany(2);
     const { id } = await makeProduct(shop.sql, { name: "Old" });
     await eventually(async () => (await namesOn(one)).includes("Old"));
@@ -282,7 +282,7 @@ describe.skipIf(noRedis)("with Redis", () => {
     }
   });
 
-  test("a copy ends when something comes back", async () => {
+  test("a copy expires when a sold-out product becomes available", async () => {
     const [one, two] = await openMany(2);
     const { id } = await makeProduct(shop.sql);
     await shop.sql`update products set sold_out_until = now() + interval '2 s' where id = ${id}`;
@@ -294,15 +294,15 @@ describe.skipIf(noRedis)("with Redis", () => {
   });
 
   test(
-    "an instance that dies while it reads keeps the others waiting for a second at most",
-    unlessHeldUp,
+    "an instance that dies during its read delays the others by at most a second",
+    retryStalls,
     async () => {
       const [one] = await openMany(1);
       const { id } = await makeProduct(shop.sql);
       const name = await rename(shop.sql, id);
       await sleep(100);
       const { version } = await findMenu(shop.sql);
-      await one.redis!.set(`ristretto:menu:USD:${version}:reader`, "somebody", "PX", 10_000);
+      await one.redis!.set(`ristretto:menu:USD:${version}:reader`, "other", "PX", 10_000);
       one.menu.invalidate();
       const began = Date.now();
       expect(await namesOn(one)).toEqual([name]);
@@ -310,19 +310,19 @@ describe.skipIf(noRedis)("with Redis", () => {
     },
   );
 
-  test("gone, hanging or back, the menu goes on", async () => {
+  test("the menu works while Redis is down, hangs or returns", async () => {
     const shops = await openMany(2);
     const { id } = await makeProduct(shop.sql);
     await eventually(async () =>
       (await Promise.all(shops.map(namesOn))).every((names) => names.length === 1),
     );
     await redis.stop();
-    const gone = await rename(shop.sql, id);
-    for (const each of shops) await eventually(async () => (await namesOn(each)).includes(gone), 1);
+    const stopped = await rename(shop.sql, id);
+    for (const each of shops) await eventually(async () => (await namesOn(each)).includes(stopped), 1);
     await redis.start();
     await eventually(() => shops.every((each) => each.redis?.status === "ready"));
-    const back = await rename(shop.sql, id);
-    for (const each of shops) await eventually(async () => (await namesOn(each)).includes(back), 1);
+    const restarted = await rename(shop.sql, id);
+    for (const each of shops) await eventually(async () => (await namesOn(each)).includes(restarted), 1);
     redis.pause(true);
     const hanging = await rename(shop.sql, id);
     for (const each of shops) await eventually(async () => (await namesOn(each)).includes(hanging), 2);

@@ -7,7 +7,7 @@ import { testShop } from "./harness.ts";
 
 const shop = testShop();
 
-// Most changes here are made in the database itself, of which the snapshot hears a moment later: menu-snapshot.test.ts.
+// Changes by SQL reach the cache a moment later, so each read invalidates it. menu-cache.test.ts tests the delay.
 async function readMenu(): Promise<{ currency: string; categories: unknown[]; products: Product[] }> {
   shop.menu.invalidate();
   const response = await shop.call("GET", "/menu");
@@ -23,7 +23,7 @@ async function makeCategory(name: string, { sort_order = 0, archived = false } =
   return id;
 }
 
-/** A coffee of two variations, of a required and a free group of two options each. */
+/** Inserts a product with two variations, a required and an optional group of two options each. */
 const makeCoffee = () =>
   makeProduct(shop.sql, {
     variations: [
@@ -51,7 +51,7 @@ describe("the menu", () => {
     expect(response.headers["content-type"]).toBe("application/json; charset=utf-8");
   });
 
-  test("shows what can be ordered, and nothing of the office's", async () => {
+  test("shows what can be ordered, without the fields for managers", async () => {
     const category_id = await makeCategory("Coffee", { sort_order: 3 });
     const { id, variations, option_groups } = await makeProduct(shop.sql, {
       name: "Latte",
@@ -110,7 +110,7 @@ describe("the menu", () => {
     });
   });
 
-  test("is in the order of its categories; what has none comes last", async () => {
+  test("is in the order of its categories; products without one come last", async () => {
     await makeProduct(shop.sql, { name: "Gift card" });
     const bakery = await makeCategory("Bakery", { sort_order: 2 });
     const coffee = await makeCategory("Coffee", { sort_order: 1 });
@@ -127,7 +127,7 @@ describe("the menu", () => {
     expect(menu.products.map(({ name }) => name)).toEqual(["Latte", "Mocha", "Sencha", "Donut", "Gift card"]);
   });
 
-  test("has nothing that is archived", async () => {
+  test("omits archived rows", async () => {
     await makeCategory("Old", { archived: true });
     await removeProduct(shop.sql, (await makeProduct(shop.sql)).id, undefined);
     const { id, variations, option_groups } = await makeCoffee();
@@ -188,7 +188,7 @@ describe("availability", () => {
     });
   });
 
-  test("comes back by itself when the time has passed", async () => {
+  test("returns by itself when the time has passed", async () => {
     const { id } = await makeCoffee();
     const until = new Date(Date.now() + 300);
     await sellOut("products", id, until.toISOString());
@@ -197,7 +197,7 @@ describe("availability", () => {
     expect(Date.now()).toBeGreaterThanOrEqual(until.getTime() - 50);
   });
 
-  test("ends for a product with its last variation", async () => {
+  test("ends for a product when its last variation is sold out", async () => {
     const { variations } = await makeCoffee();
     await sellOut("variations", variations[0]!.id);
     expect((await coffeeOnMenu()).available).toBe(true);
@@ -216,7 +216,7 @@ describe("availability", () => {
     expect((await coffeeOnMenu()).available).toBe(false);
   });
 
-  test("counts what a group asks for, not one option alone", async () => {
+  test("depends on the number of options that a group requires", async () => {
     const options = ["One", "Two"].map((name) => ({ name, price_change_cents: 0 }));
     const product = await makeProduct(shop.sql, {
       option_groups: [{ name: "Both", min_select: 2, max_select: 2, options }],
@@ -226,7 +226,7 @@ describe("availability", () => {
     expect((await coffeeOnMenu()).available).toBe(false);
   });
 
-  test("does not count what is archived", async () => {
+  test("ignores archived rows", async () => {
     const { id, variations } = await makeCoffee();
     await sellOut("variations", variations[0]!.id);
     await changeProduct(shop.sql, id, { variations: [variations[0]!] }, undefined);
@@ -253,7 +253,7 @@ describe("the menu's ETag", () => {
     ["a list with it", (tag: string) => `"other", ${tag}`],
     ["it made weak", (tag: string) => `W/${tag}`],
     ["anything", () => "*"],
-  ])("is answered with 304 when the client has %s", async (_title, header) => {
+  ])("gets 304 when the client has %s", async (_title, header) => {
     await makeCoffee();
     const tag = await tagOf();
     const response = await ask(header(tag));
@@ -262,7 +262,7 @@ describe("the menu's ETag", () => {
     expect(response.headers.etag).toBe(tag);
   });
 
-  test.each(["other", "none"])("is answered with the menu when the client has %s", async (value) => {
+  test.each(["other", "none"])("gets the menu when the client has %s", async (value) => {
     const { id } = await makeCoffee();
     const response = await ask(`"${value}"`);
     expect(response.statusCode).toBe(200);

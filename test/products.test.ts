@@ -47,7 +47,7 @@ const group = (fields: object) => ({
   ...fields,
 });
 
-/** `count` rows with names of their own. */
+/** Returns `count` rows with different names. */
 const many = <T extends object>(count: number, fields: T) =>
   Array.from({ length: count }, (_, index) => ({ name: `Row ${index}`, ...fields }));
 
@@ -59,13 +59,13 @@ async function makeCategory({ archived = false } = {}): Promise<string> {
   return id;
 }
 
-/** All that an edit of a product may write. */
+/** Returns every row that an edit of a product may write. */
 async function catalogRows() {
   const tables = ["products", "variations", "option_groups", "options", "events"];
   return Promise.all(tables.map((table) => shop.sql`select * from ${shop.sql(table)} order by id`));
 }
 
-/** Expects that the call is refused and has written nothing; gives the problem. */
+/** Expects that the call is rejected and writes nothing. Returns the problem. */
 async function expectRefusal(call: () => ReturnType<Call>, status: number, code: string) {
   const before = await catalogRows();
   const problem = expectProblem(await call(), status, code);
@@ -73,7 +73,7 @@ async function expectRefusal(call: () => ReturnType<Call>, status: number, code:
   return problem;
 }
 
-const refusedPaths = (problem: { errors?: { path: string }[] }) => problem.errors?.map(({ path }) => path);
+const rejectedPaths = (problem: { errors?: { path: string }[] }) => problem.errors?.map(({ path }) => path);
 
 const menuChanges = () =>
   shop.sql<{ subject_id: string }[]>`
@@ -101,8 +101,8 @@ interface Row {
 const names = (rows: { name: string }[]) => rows.map(({ name }) => name);
 const ids = (rows: { id: string }[]) => rows.map(({ id }) => id);
 
-describe("making a product", () => {
-  test("answers 201 with the product and all below it, in the order given", async () => {
+describe("creating a product", () => {
+  test("returns 201 with the product and its nested rows in the given order", async () => {
     const category_id = await makeCategory();
     const fields = { category_id, description: "With milk", image_url: "https://example.com/latte.png" };
     const response = await manager.call("POST", "/admin/products", { body: { ...latte, ...fields } });
@@ -138,7 +138,7 @@ describe("making a product", () => {
     expect((await manager.call("GET", `/admin/products/${product.id}`)).json()).toEqual(product);
   });
 
-  test("needs a name and a price alone", async () => {
+  test("requires only a name and a price", async () => {
     expect(await create({ name: "  Espresso ", base_price_cents: 0 })).toMatchObject({
       name: "Espresso",
       base_price_cents: 0,
@@ -150,7 +150,7 @@ describe("making a product", () => {
     });
   });
 
-  test("takes all that is just within the bounds", async () => {
+  test("accepts values at their limits", async () => {
     const product = await create({
       name: "n".repeat(100),
       base_price_cents: 100_000,
@@ -167,7 +167,7 @@ describe("making a product", () => {
     expect(names(product.option_groups[19].options)).toEqual(names(many(20, {})));
   });
 
-  test("takes a negative variation that a required option makes up for", async () => {
+  test("accepts a negative variation that a required option compensates", async () => {
     await create({
       name: "Cup",
       base_price_cents: 100,
@@ -176,7 +176,7 @@ describe("making a product", () => {
     });
   });
 
-  test("takes negative options of which no more can be chosen than the price bears", async () => {
+  test("accepts negative options if no valid choice costs less than 0", async () => {
     const options = [
       { name: "Own cup", price_change_cents: -60 },
       { name: "Own lid", price_change_cents: -100 },
@@ -186,7 +186,7 @@ describe("making a product", () => {
 });
 
 describe("changing a product", () => {
-  test("PATCH of one field leaves the rest", async () => {
+  test("PATCH of one field keeps the others", async () => {
     const category_id = await makeCategory();
     const fields = { category_id, description: "With milk", image_url: "/images/latte.png" };
     const before = await create({ ...latte, ...fields });
@@ -204,7 +204,7 @@ describe("changing a product", () => {
     expect(after.updated_at > before.updated_at).toBe(true);
   });
 
-  test("PATCH empties what is sent as null", async () => {
+  test("PATCH clears a field that is null", async () => {
     const category_id = await makeCategory();
     const fields = { category_id, description: "With milk", image_url: "/images/latte.png" };
     const { id } = await create({ ...latte, ...fields });
@@ -212,12 +212,12 @@ describe("changing a product", () => {
     expect(await edit("PATCH", id, nothing)).toMatchObject(nothing);
   });
 
-  test("a name may change in its case alone", async () => {
+  test("a name may change only its case", async () => {
     const { id } = await create(latte);
     expect((await edit("PATCH", id, { name: "LATTE" })).name).toBe("LATTE");
   });
 
-  test("PUT empties what it does not name", async () => {
+  test("PUT clears omitted fields", async () => {
     const category_id = await makeCategory();
     const fields = { category_id, description: "With milk", image_url: "/images/latte.png" };
     const { id } = await create({ ...latte, ...fields });
@@ -232,7 +232,7 @@ describe("changing a product", () => {
   });
 
   test.each(["name", "base_price_cents", "variations", "option_groups"])(
-    "PUT without %s is refused",
+    "PUT without %s is rejected",
     async (field) => {
       const { id } = await create(latte);
       const body = { ...latte, [field]: undefined };
@@ -241,11 +241,11 @@ describe("changing a product", () => {
         400,
         "validation_failed",
       );
-      expect(refusedPaths(problem)).toEqual([`/${field}`]);
+      expect(rejectedPaths(problem)).toEqual([`/${field}`]);
     },
   );
 
-  test("rows sent by name keep their ids, whatever their case and order", async () => {
+  test("rows sent by name keep their ids, regardless of case and order", async () => {
     const before = await create(latte);
     const [small, large] = before.variations;
     const [milk, temperature] = before.option_groups;
@@ -312,7 +312,7 @@ describe("changing a product", () => {
     ]);
   });
 
-  test("two rows swap their names by their ids, at each level", async () => {
+  test("two rows sent by id can swap their names, at each level", async () => {
     const before = await create(latte);
     const swapped = <T extends { name: string }>([a, b]: T[]) => [
       { ...a!, name: b!.name },
@@ -334,7 +334,7 @@ describe("changing a product", () => {
     expect(names(after.option_groups[0].options)).toEqual(["Oat", "Whole"]);
   });
 
-  test("a new row may have the name that another one gives up", async () => {
+  test("a new row may have the former name of another row", async () => {
     const before = await create(latte);
     const [small, large] = before.variations;
     const after = await edit("PATCH", before.id, {
@@ -347,7 +347,7 @@ describe("changing a product", () => {
     expect([small.id, large.id]).not.toContain(after.variations[0].id);
   });
 
-  test("what a list leaves out is archived, and a row of its name is a new one", async () => {
+  test("an omitted row is archived, and a later row of its name is new", async () => {
     const before = await create(latte);
     const [, temperature] = before.option_groups;
     const after = await edit("PATCH", before.id, {
@@ -382,14 +382,14 @@ describe("changing a product", () => {
     expect(await sql`select id from variations`).toHaveLength(3);
   });
 
-  test("an edit leaves what is sold out sold out", async () => {
+  test("an edit keeps sold-out times", async () => {
     const before = await create(latte);
     await shop.sql`update variations set sold_out_until = 'infinity' where id = ${before.variations[0].id}`;
     const after = await edit("PUT", before.id, latte);
     expect(after.variations).toMatchObject([{ available: false }, { available: true }]);
   });
 
-  test("an id of a row that is archived is refused", async () => {
+  test("the id of an archived row is rejected", async () => {
     const { id, variations } = await create(latte);
     await edit("PATCH", id, { variations: [] });
     const body = { variations: [{ id: variations[0].id, name: "Small", price_change_cents: 0 }] };
@@ -398,10 +398,10 @@ describe("changing a product", () => {
       400,
       "validation_failed",
     );
-    expect(refusedPaths(problem)).toEqual(["/variations/0/id"]);
+    expect(rejectedPaths(problem)).toEqual(["/variations/0/id"]);
   });
 
-  test("an id of another product's row is refused, at each level", async () => {
+  test("the id of another product's row is rejected, at each level", async () => {
     const other = await create({ ...latte, name: "Other" });
     const [milk, temperature] = (await create(latte)).option_groups;
     const { id } = await create({ ...latte, name: "Third" });
@@ -425,11 +425,11 @@ describe("changing a product", () => {
         400,
         "validation_failed",
       );
-      expect(refusedPaths(problem)).toEqual([path]);
+      expect(rejectedPaths(problem)).toEqual([path]);
     }
   });
 
-  test("an id that is named twice is refused", async () => {
+  test("a duplicate id is rejected", async () => {
     const { id, variations } = await create(latte);
     const twice = ["One", "Two"].map((name) => ({ id: variations[0].id, name, price_change_cents: 0 }));
     await expectRefusal(
@@ -439,7 +439,7 @@ describe("changing a product", () => {
     );
   });
 
-  test("a price that existing rows would take below 0 is refused", async () => {
+  test("a price that existing rows would reduce below 0 is rejected", async () => {
     const { id } = await create(latte);
     await expectRefusal(
       () => manager.call("PATCH", `/admin/products/${id}`, { body: { base_price_cents: 49 } }),
@@ -449,7 +449,7 @@ describe("changing a product", () => {
     await edit("PATCH", id, { base_price_cents: 50 });
   });
 
-  test("two edits of one product at once both hold", async () => {
+  test("two concurrent edits of one product are both kept", async () => {
     const { id } = await create(latte);
     await Promise.all([
       edit("PATCH", id, { description: "With milk" }),
@@ -472,7 +472,7 @@ describe("If-Match", () => {
     ["the current one", { "if-match": '"2"' }],
     ["any", { "if-match": "*" }],
     ["a list with the current one", { "if-match": '"1", "2"' }],
-  ])("%s lets an edit pass, which answers with the next version", async (_title, headers) => {
+  ])("%s permits an edit, which returns the next version", async (_title, headers) => {
     const { id } = await create(latte);
     const patched = await manager.call("PATCH", `/admin/products/${id}`, { body: { name: "Mocha" } });
     expect(patched.headers.etag).toBe('"2"');
@@ -488,7 +488,7 @@ describe("If-Match", () => {
     ["one that is not yet", '"3"'],
     ["a weak one", 'W/"2"'],
     ["no tag", "2"],
-  ])("%s is refused, by every verb that edits", async (_title, tag) => {
+  ])("%s is rejected by every method that edits", async (_title, tag) => {
     const { id } = await create(latte);
     await edit("PATCH", id, { name: "Mocha" });
     const headers = { "if-match": tag };
@@ -500,13 +500,13 @@ describe("If-Match", () => {
       await expectRefusal(call, 412, "stale_version");
   });
 
-  test("of two edits of the same version at once, one is refused", async () => {
+  test("rejects one of two concurrent edits of the same version", async () => {
     const { id } = await create(latte);
     const answers = await Promise.all([put(id, { "if-match": '"1"' }), put(id, { "if-match": '"1"' })]);
     expect(answers.map(({ statusCode }) => statusCode).sort()).toEqual([200, 412]);
   });
 
-  test("lets a DELETE of the current version pass", async () => {
+  test("permits a DELETE of the current version", async () => {
     const { id } = await create(latte);
     const response = await manager.call("DELETE", `/admin/products/${id}`, {
       headers: { "if-match": '"1"' },
@@ -516,7 +516,7 @@ describe("If-Match", () => {
 });
 
 describe("archiving a product", () => {
-  test("takes it off the menu and keeps its rows", async () => {
+  test("removes it from the menu and keeps its rows", async () => {
     const { id } = await create(latte);
     const response = await manager.call("DELETE", `/admin/products/${id}`);
     expect(response.statusCode, response.body).toBe(204);
@@ -536,7 +536,7 @@ describe("archiving a product", () => {
     expect(await shop.sql`select id from products where archived_at is not null`).toHaveLength(2);
   });
 
-  test("is once and for all: what is archived can be read and not edited", async () => {
+  test("is final: an archived product can be read but not edited", async () => {
     const { id } = await create(latte);
     await manager.call("DELETE", `/admin/products/${id}`);
     for (const call of [
@@ -549,7 +549,7 @@ describe("archiving a product", () => {
 });
 
 describe("a product's name", () => {
-  test("is taken regardless of case and of blanks around it", async () => {
+  test("is unique regardless of case and surrounding blanks", async () => {
     await create(latte);
     await create({ ...latte, name: "Café Crème" });
     const { id } = await create({ ...latte, name: "Mocha" });
@@ -562,22 +562,22 @@ describe("a product's name", () => {
       await expectRefusal(call, 409, "name_taken");
   });
 
-  test("goes to exactly one of several that want it at once", async () => {
+  test("goes to exactly one of several concurrent requests", async () => {
     const answers = await Promise.all(
       ["Latte", "latte", "LATTE", "lAtTe"].map((name) =>
         manager.call("POST", "/admin/products", { body: { ...latte, name } }),
       ),
     );
-    const refused = answers.filter(({ statusCode }) => statusCode !== 201);
-    expect(refused).toHaveLength(3);
-    for (const answer of refused) expectProblem(answer, 409, "name_taken");
+    const rejected = answers.filter(({ statusCode }) => statusCode !== 201);
+    expect(rejected).toHaveLength(3);
+    for (const answer of rejected) expectProblem(answer, 409, "name_taken");
     expect(await shop.sql`select id from products`).toHaveLength(1);
     expect(await shop.sql`select id from variations`).toHaveLength(2);
     expect(await menuChanges()).toHaveLength(1);
   });
 });
 
-describe("a body is refused", () => {
+describe("a body is rejected", () => {
   const price = (value: unknown) => ({ ...latte, base_price_cents: value });
   const variation = (fields: object) => ({
     ...latte,
@@ -588,7 +588,7 @@ describe("a body is refused", () => {
   const twice = (a: string, b: string) => [a, b].map((name) => ({ name, price_change_cents: 0 }));
   const negative = many(3, { price_change_cents: -50 });
 
-  const refused: [title: string, body: unknown, ...paths: string[]][] = [
+  const rejected: [title: string, body: unknown, ...paths: string[]][] = [
     ["without a name", { ...latte, name: undefined }, "/name"],
     ["with a blank name", { ...latte, name: " \t " }, "/name"],
     ["with an empty name", { ...latte, name: "" }, "/name"],
@@ -605,7 +605,7 @@ describe("a body is refused", () => {
     ["with text for a price", price("400"), "/base_price_cents"],
     ["with null for a price", price(null), "/base_price_cents"],
     ["with true for a price", price(true), "/base_price_cents"],
-    ...[100_001, -100_001, 1.5, "400", null].flatMap((price_change_cents): typeof refused => [
+    ...[100_001, -100_001, 1.5, "400", null].flatMap((price_change_cents): typeof rejected => [
       [
         `with ${JSON.stringify(price_change_cents)} for a variation's price`,
         variation({ price_change_cents }),
@@ -678,7 +678,7 @@ describe("a body is refused", () => {
     ["with an unknown category", { ...latte, category_id: uuidv7() }, "/category_id"],
     ["with a category that is no UUID", { ...latte, category_id: "Coffee" }, "/category_id"],
     ...["javascript:alert(1)", "data:image/png;base64,AA==", "latte.png", "https:// x", ""].map(
-      (image_url): (typeof refused)[number] => [
+      (image_url): (typeof rejected)[number] => [
         `with the image ${JSON.stringify(image_url)}`,
         { ...latte, image_url },
         "/image_url",
@@ -696,7 +696,7 @@ describe("a body is refused", () => {
     ["that is null", null, ""],
   ];
 
-  test.each(refused)("%s", async (_title, body, ...paths) => {
+  test.each(rejected)("%s", async (_title, body, ...paths) => {
     const { id } = await create({ name: "Espresso", base_price_cents: 250 });
     const headers = { "content-type": "application/json" };
     for (const [method, path] of [
@@ -708,7 +708,7 @@ describe("a body is refused", () => {
         400,
         "validation_failed",
       );
-      expect(refusedPaths(problem)?.sort()).toEqual(paths);
+      expect(rejectedPaths(problem)?.sort()).toEqual(paths);
     }
   });
 
@@ -721,11 +721,11 @@ describe("a body is refused", () => {
       () => manager.call("PATCH", `/admin/products/${id}`, { body: { category_id } }),
     ]) {
       const problem = await expectRefusal(call, 400, "validation_failed");
-      expect(refusedPaths(problem)).toEqual(["/category_id"]);
+      expect(rejectedPaths(problem)).toEqual(["/category_id"]);
     }
   });
 
-  test("with a category that somebody is archiving", async () => {
+  test("with a category that is being archived", async () => {
     const category_id = await makeCategory();
     const pending = await shop.sql.begin(async (tx) => {
       await tx`update categories set archived_at = now() where id = ${category_id}`;
@@ -769,7 +769,7 @@ describe("the guard", () => {
     ["DELETE", "/admin/products/{id}"],
   ];
 
-  test.each(operations)("%s %s is for managers alone", async (method, template) => {
+  test.each(operations)("%s %s is for managers only", async (method, template) => {
     const { id } = await create(latte);
     const body = method === "POST" || method === "PUT" ? { ...latte, name: "Mocha" } : { name: "Mocha" };
     const options = method === "GET" || method === "DELETE" ? {} : { body };
@@ -790,7 +790,7 @@ describe("the guard", () => {
     expect((await manager.call(method, path, options)).statusCode).toBeLessThan(300);
   });
 
-  test.each(operations)("%s %s judges token and role before the input", async (method, template) => {
+  test.each(operations)("%s %s checks token and role before the input", async (method, template) => {
     const path = `${template.replace("{id}", "no-uuid")}?limit=0`;
     const options = method === "GET" || method === "DELETE" ? {} : { body: { colour: "red" } };
     const barista = await shop.as("barista");
@@ -805,7 +805,7 @@ describe("the guard", () => {
     ["me", 400, "validation_failed"],
     ["%00", 400, "validation_failed"],
     ["0190163d-8694-739b-aea5-966c26f8ad91", 404, "not_found"],
-  ] as const)("the id %s is refused by every verb", async (id, status, code) => {
+  ] as const)("the id %s is rejected by every verb", async (id, status, code) => {
     const path = `/admin/products/${id}`;
     await create(latte);
     for (const call of [
@@ -825,7 +825,7 @@ describe("the list", () => {
     return response.json();
   };
 
-  test("is of whole products, newest first, and never stored", async () => {
+  test("has whole products, newest first, and is never stored", async () => {
     const products = [];
     for (const name of ["First", "Second", "Third"]) products.push(await create({ ...latte, name }));
     const response = await manager.call("GET", "/admin/products");
@@ -833,7 +833,7 @@ describe("the list", () => {
     expect(response.headers["cache-control"]).toBe("no-store");
   });
 
-  test("holds 20 unless it is told otherwise", async () => {
+  test("has 20 products by default", async () => {
     for (let i = 0; i < 21; i++) await makeProduct(shop.sql);
     const page = await list();
     expect(page.items).toHaveLength(20);
@@ -841,24 +841,21 @@ describe("the list", () => {
     expect((await list("?limit=100")).items).toHaveLength(21);
   });
 
-  test.each([1, 2, 3, 7])(
-    "followed in pages of %i, visits each product once, newest first",
-    async (limit) => {
-      const made = [];
-      for (let i = 0; i < 7; i++) made.unshift((await makeProduct(shop.sql)).id);
-      const visited: string[] = [];
-      let cursor: string | null = null;
-      do {
-        const page = await list(`?limit=${limit}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
-        expect(page.items.length).toBeGreaterThan(0);
-        visited.push(...ids(page.items));
-        cursor = page.next_cursor;
-      } while (cursor);
-      expect(visited).toEqual(made);
-    },
-  );
+  test.each([1, 2, 3, 7])("in pages of %i has each product once, newest first", async (limit) => {
+    const made = [];
+    for (let i = 0; i < 7; i++) made.unshift((await makeProduct(shop.sql)).id);
+    const visited: string[] = [];
+    let cursor: string | null = null;
+    do {
+      const page = await list(`?limit=${limit}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+      expect(page.items.length).toBeGreaterThan(0);
+      visited.push(...ids(page.items));
+      cursor = page.next_cursor;
+    } while (cursor);
+    expect(visited).toEqual(made);
+  });
 
-  test("shows what is made between two pages on neither", async () => {
+  test("omits products created between two pages", async () => {
     const [second, first] = [await makeProduct(shop.sql), await makeProduct(shop.sql)];
     const page = await list("?limit=1");
     await makeProduct(shop.sql);
@@ -866,7 +863,7 @@ describe("the list", () => {
     expect(ids((await list(`?limit=1&cursor=${page.next_cursor}`)).items)).toEqual([second.id]);
   });
 
-  test("is of archived products when asked for them", async () => {
+  test("has archived products on request", async () => {
     const [kept, gone] = [await makeProduct(shop.sql), await makeProduct(shop.sql)];
     await manager.call("DELETE", `/admin/products/${gone.id}`);
     expect(ids((await list()).items)).toEqual([kept.id]);
@@ -874,7 +871,7 @@ describe("the list", () => {
     expect(ids((await list("?archived=true")).items)).toEqual([gone.id]);
   });
 
-  test("is of one category's products when asked for them", async () => {
+  test("filters by category", async () => {
     const category_id = await makeCategory();
     const inside = await makeProduct(shop.sql, { category_id });
     await makeProduct(shop.sql);
@@ -882,7 +879,7 @@ describe("the list", () => {
     expect(await list(`?category_id=${uuidv7()}`)).toEqual({ items: [], next_cursor: null });
   });
 
-  test("finds part of a name in any case, and takes nothing for a pattern", async () => {
+  test("finds part of a name regardless of case, and has no wildcards", async () => {
     for (const name of ["Iced Latte", "Espresso", "100% Arabica", "O'Brien_Mocha\\"])
       await create({ name, base_price_cents: 400 });
     const found = async (q: string) => names((await list(`?q=${encodeURIComponent(q)}`)).items);
@@ -920,13 +917,13 @@ describe("the list", () => {
     "category_id=",
     "q=%00",
     `q=${"q".repeat(101)}`,
-  ])("refuses ?%s", async (query) => {
+  ])("rejects ?%s", async (query) => {
     const problem = expectProblem(
       await manager.call("GET", `/admin/products?${query}`),
       400,
       "validation_failed",
     );
-    expect(refusedPaths(problem)).toEqual([`/${query.split("=")[0]}`]);
+    expect(rejectedPaths(problem)).toEqual([`/${query.split("=")[0]}`]);
   });
 
   test.each([
@@ -934,12 +931,12 @@ describe("the list", () => {
     ["nothing", ""],
     ["an id as it is", uuidv7()],
     ["an encoded nonsense", Buffer.from("1; drop table products").toString("base64url")],
-  ])("refuses a cursor of %s", async (_title, cursor) => {
+  ])("rejects a cursor of %s", async (_title, cursor) => {
     expectProblem(await manager.call("GET", `/admin/products?cursor=${cursor}`), 400, "invalid_cursor");
   });
 });
 
-test("each edit is one event of the menu", async () => {
+test("each edit inserts one menu.changed event", async () => {
   const { id } = await create(latte);
   await edit("PATCH", id, { description: "With milk" });
   await edit("PUT", id, latte);
@@ -948,7 +945,7 @@ test("each edit is one event of the menu", async () => {
   expect(await shop.sql`select id from events`).toHaveLength(4);
 });
 
-test("what is private is never stored: each answer says so", async () => {
+test("private responses are never stored", async () => {
   const { id } = await create(latte);
   for (const response of [
     await manager.call("GET", `/admin/products/${id}`),

@@ -31,7 +31,7 @@ const hours = (n: number) => new Date(Date.now() + n * 3_600_000).toISOString();
 
 const nobody = "01920000-0000-7000-8000-00000000ffff";
 
-test("times are taken in any offset that RFC 3339 has, and kept in UTC", async () => {
+test("times may have any RFC 3339 offset, and are stored in UTC", async () => {
   const body = {
     title: "Elsewhere",
     starts_at: "2026-01-01T00:00:00.5+23:59",
@@ -44,7 +44,7 @@ test("times are taken in any offset that RFC 3339 has, and kept in UTC", async (
   });
 });
 
-test.each(["0001", "0021", "0049", "0099", "1999", "9999"])("the year %s stays that year", async (year) => {
+test.each(["0001", "0021", "0049", "0099", "1999", "9999"])("the year %s is kept", async (year) => {
   const time = `${year}-03-22T11:36:13.020Z`;
   const made = await manager.call("POST", "/admin/promotions", { body: { title: year, starts_at: time } });
   expect(made.json()).toMatchObject({ starts_at: time });
@@ -52,7 +52,7 @@ test.each(["0001", "0021", "0049", "0099", "1999", "9999"])("the year %s stays t
   expect(items.find(({ title }: { title: string }) => title === year)).toMatchObject({ starts_at: time });
 });
 
-test("a promotion is made, read, changed, emptied and removed", async () => {
+test("a promotion is created, read, changed, cleared and archived", async () => {
   const body = {
     title: "Two for one",
     description: "On Mondays",
@@ -88,7 +88,7 @@ test("a promotion is made, read, changed, emptied and removed", async () => {
   await expectRefusal(() => manager.call("GET", `/admin/promotions/${nobody}`), 404, "not_found");
 });
 
-test("the public list has those whose time it is, by sort_order, paged", async () => {
+test("the public list has current promotions by sort_order, in pages", async () => {
   await create({ title: "C", sort_order: 3 });
   await create({ title: "A", sort_order: 1, starts_at: hours(-1) });
   await create({ title: "past", sort_order: 1, ends_at: hours(-1) });
@@ -103,7 +103,7 @@ test("the public list has those whose time it is, by sort_order, paged", async (
   expectProblem(await shop.call("GET", "/promotions?cursor=x"), 400, "invalid_cursor");
 });
 
-describe("a promotion is refused with", () => {
+describe("a promotion is rejected for", () => {
   test.each<[string, object, string]>([
     ["no title", { title: undefined }, "/title"],
     ["a blank title", { title: " " }, "/title"],
@@ -137,7 +137,7 @@ describe("a promotion is refused with", () => {
     expect(problem.errors).toMatchObject([{ path }]);
   });
 
-  test("an end that a change puts before the start there is", async () => {
+  test("a change that puts the end before the stored start", async () => {
     const { id } = await create({ title: "Two for one", starts_at: hours(2), ends_at: hours(3) });
     const patch = (body: object) => () => manager.call("PATCH", `/admin/promotions/${id}`, { body });
     await expectRefusal(patch({ ends_at: hours(1) }), 400, "validation_failed");
@@ -146,7 +146,7 @@ describe("a promotion is refused with", () => {
     expect((await patch({ starts_at: null, ends_at: hours(1) })()).statusCode).toBe(200);
   });
 
-  test("anybody but a manager", async () => {
+  test("users other than managers", async () => {
     const body = { title: "Two for one" };
     const { id } = await create(body);
     const callers = [await shop.as("customer"), await shop.as("barista")];

@@ -5,12 +5,12 @@ import { expectProblem, testShop } from "./harness.ts";
 
 const importMapOf = (page: string) => /<script type="importmap">(.*?)<\/script>/s.exec(page)![1]!;
 
-describe("the staff's page as it is served", () => {
+describe("the staff page", () => {
   const shop = testShop({ env: { API_PREFIX: "/shop/v2", CURRENCY: "EUR" } });
   const get = (path: string, headers: Record<string, string> = {}) =>
     shop.call("GET", `/${path}`, { headers });
 
-  /** Every file that the page may fetch, found as a browser finds them. */
+  /** Returns every file that the page may load, found as a browser finds them. */
   async function files() {
     const found = new Set(["/admin"]);
     for (const path of found) {
@@ -24,7 +24,7 @@ describe("the staff's page as it is served", () => {
     return [...found];
   }
 
-  test("all of it is less than 100 KB compressed", async () => {
+  test("is less than 100 KB compressed", async () => {
     const sizes = await Promise.all(
       (await files()).map(async (path) => {
         const { statusCode, rawPayload } = await get(path);
@@ -36,7 +36,7 @@ describe("the staff's page as it is served", () => {
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(100_000);
   });
 
-  test("every package that a module imports has a file", async () => {
+  test("has a file for every package that a module imports", async () => {
     const { imports } = JSON.parse(importMapOf((await get("/admin")).body));
     const names = new Set<string>();
     for (const path of await files())
@@ -50,11 +50,11 @@ describe("the staff's page as it is served", () => {
     }
   });
 
-  test("it is told the API's prefix and the currency, and runs its own files alone", async () => {
+  test("contains the API's prefix and the currency, and runs only its own files", async () => {
     const { body, headers } = await get("/admin");
     expect(body).toContain('<meta name="api-prefix" content="/shop/v2" />');
     expect(body).toContain('<meta name="currency" content="EUR" />');
-    // An import map is no code. Only this one is allowed.
+    // The import map is not code, and its hash allows only this one.
     const importMap = importMapOf(body);
     expect(body.replace(`<script type="importmap">${importMap}</script>`, "")).not.toMatch(
       /<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=/,
@@ -69,7 +69,7 @@ describe("the staff's page as it is served", () => {
     expect(headers["x-content-type-options"]).toBe("nosniff");
   });
 
-  test.each(["/admin", "/admin/app.js"])("a browser asks each time for a new version of %s", async (path) => {
+  test.each(["/admin", "/admin/app.js"])("a browser revalidates %s at each use", async (path) => {
     const { headers } = await get(path);
     expect(headers["cache-control"]).toMatch(/no-cache|max-age=0/);
     const again = await get(path, { "if-none-match": String(headers.etag) });
@@ -79,7 +79,7 @@ describe("the staff's page as it is served", () => {
     expect(other.statusCode).toBe(200);
   });
 
-  test("nothing else of the source is served", async () => {
+  test("serves no other files of the source", async () => {
     for (const path of [
       "routes.ts",
       "tsconfig.json",
@@ -93,7 +93,7 @@ describe("the staff's page as it is served", () => {
       expectProblem(await get(`/admin/${path}`), 404, "not_found");
   });
 
-  test("its files are one route in the metrics", async () => {
+  test("is one route in the metrics for all its files", async () => {
     for (const path of ["/admin", "/admin/app.js", "/admin/preact.mjs"]) await get(path);
     const { body } = await get("/metrics");
     const counted = body.matchAll(/http_requests_total\{[^}]*route="(\/admin[^"]*)"/g);
@@ -101,11 +101,11 @@ describe("the staff's page as it is served", () => {
   });
 });
 
-describe("an odd request for a file", () => {
+describe("a malformed request for a file", () => {
   const shop = testShop();
   const folders = ["/admin", "/docs/static", "/redoc"];
 
-  test.each(folders.map((folder) => [folder]))("under %s is no failure of the service", async (folder) => {
+  test.each(folders.map((folder) => [folder]))("under %s gets 4xx", async (folder) => {
     for (const path of [
       "..%2f",
       "..%2fapp.ts",
@@ -125,7 +125,7 @@ describe("an odd request for a file", () => {
   });
 
   test.each(["/admin/app.js", "/docs/static/swagger-ui.css", "/redoc/redoc.standalone.js", "/redoc"])(
-    "with odd headers, of %s, is no failure of the service",
+    "with malformed headers, of %s, gets 4xx",
     async (url) => {
       for (const range of ["bytes=9-1", "bytes=99999999-", "bytes=0-1,5-6", "x"]) {
         const response = await shop.app.inject({ url, headers: { range } });

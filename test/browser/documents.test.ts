@@ -1,4 +1,4 @@
-// Swagger UI and ReDoc, under the policy that their pages have, in a real browser.
+// Swagger UI and ReDoc under their content security policy, in a real browser.
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { testShop } from "../harness.ts";
@@ -15,32 +15,32 @@ describe.skipIf(noBrowser)("in a browser", { timeout: 60_000 }, () => {
   });
   afterAll(() => browser?.close());
 
-  /** Opens a page, waits for what it should show; gives it with what it was refused and asked of others. */
+  /** Opens a page and waits for its headings. Returns it with errors and requests to other sites. */
   async function open(path: string, expected: string[]) {
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-    const complaints: string[] = [];
-    page.on("pageerror", (error) => complaints.push(String(error)));
-    page.on("console", (message) => void (message.type() === "error" && complaints.push(message.text())));
+    const problems: string[] = [];
+    page.on("pageerror", (error) => problems.push(String(error)));
+    page.on("console", (message) => void (message.type() === "error" && problems.push(message.text())));
     page.on("request", (request) => {
       if (!/^(data|blob):/.test(request.url()) && !request.url().startsWith(url))
-        complaints.push(request.url());
+        problems.push(request.url());
     });
     await page.goto(`${url}${path}`);
     for (const text of expected)
       await page.getByRole("heading", { name: text }).first().waitFor({ timeout: 30_000 });
-    return { page, complaints };
+    return { page, problems };
   }
 
   test("/redoc shows every operation, and searches", async () => {
-    const { page, complaints } = await open("/redoc", ["Order and pay", "Retries"]);
+    const { page, problems } = await open("/redoc", ["Place and pay an order", "Retries"]);
     await page.getByPlaceholder("Search...").fill("refund");
     await page.locator("[data-role='search:results'] li").first().waitFor({ timeout: 30_000 });
     await page.screenshot({ path: "test/browser/screenshots/redoc.png" });
-    expect(complaints).toEqual([]);
+    expect(problems).toEqual([]);
   });
 
   test("/docs shows every operation, and tries one", async () => {
-    const { page, complaints } = await open("/docs", ["Ristretto"]);
+    const { page, problems } = await open("/docs", ["Ristretto"]);
     await page.screenshot({ path: "test/browser/screenshots/docs.png" });
     await page.locator("#operations-catalog-readMenu .opblock-summary-control").click();
     await page.getByRole("button", { name: "Try it out" }).click();
@@ -49,6 +49,6 @@ describe.skipIf(noBrowser)("in a browser", { timeout: 60_000 }, () => {
     expect(await page.locator("#operations-catalog-readMenu .live-responses-table").innerText()).toContain(
       '"currency"',
     );
-    expect(complaints).toEqual([]);
+    expect(problems).toEqual([]);
   });
 });

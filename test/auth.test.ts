@@ -17,7 +17,7 @@ const form = (fields: Record<string, string>) => ({
 const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url");
 const decode = (part: string | undefined) => JSON.parse(Buffer.from(part!, "base64url").toString());
 
-/** A token made by hand: ours, but for what is given. */
+/** Signs a valid token, changed by the given claims and options. */
 function forge(
   claims: Record<string, unknown>,
   { key = secret, header = {}, digest = "sha256" }: { key?: string; header?: object; digest?: string } = {},
@@ -28,8 +28,9 @@ function forge(
   return `${signed}.${createHmac(digest, key).update(signed).digest("base64url")}`;
 }
 
-/** Calls a managers' route with this Authorization header. */
-const knock = (authorization: string) => shop.call("GET", "/admin/products", { headers: { authorization } });
+/** Calls a route for managers with this Authorization header. */
+const callWithHeader = (authorization: string) =>
+  shop.call("GET", "/admin/products", { headers: { authorization } });
 
 const sessions = () => shop.sql`select user_id, user_agent from sessions`;
 
@@ -37,7 +38,7 @@ describe("signing in", () => {
   test.each([
     ["a form", form],
     ["JSON", (body: Record<string, string>) => ({ body })],
-  ])("by %s gives a pair of tokens", async (_title, request) => {
+  ])("by %s returns a pair of tokens", async (_title, request) => {
     const { email, password } = await makeUser(shop.sql, "manager");
     const response = await shop.call("POST", "/auth/token", request({ username: email, password }));
     expect(response.statusCode, response.body).toBe(200);
@@ -48,7 +49,7 @@ describe("signing in", () => {
       expires_in: 1800,
       refresh_token: expect.stringMatching(/^[\w-]{43}$/),
     });
-    expect((await knock(`Bearer ${response.json().access_token}`)).statusCode).toBe(200);
+    expect((await callWithHeader(`Bearer ${response.json().access_token}`)).statusCode).toBe(200);
   });
 
   test("finds the email in any case and with blanks around it", async () => {
@@ -58,7 +59,7 @@ describe("signing in", () => {
     expect((await shop.call("POST", "/auth/token", form({ username, password }))).statusCode).toBe(200);
   });
 
-  test("takes a password as it is: blanks and case count", async () => {
+  test("compares a password exactly: blanks and case count", async () => {
     const { email, password } = await makeUser(shop.sql);
     for (const wrong of [` ${password}`, `${password} `, password.toUpperCase()])
       expectProblem(
@@ -68,7 +69,7 @@ describe("signing in", () => {
       );
   });
 
-  test("ignores what else OAuth clients send", async () => {
+  test("ignores the other fields of OAuth clients", async () => {
     const { email, password } = await makeUser(shop.sql);
     const oauth = { grant_type: "password", scope: "", client_id: "shop", client_secret: "unread" };
     const fields = { username: email, password, ...oauth };
@@ -76,7 +77,7 @@ describe("signing in", () => {
     expect((await shop.call("POST", "/auth/token", { body: fields })).statusCode).toBe(200);
   });
 
-  test("gives a JWT of exactly what the contract names", async () => {
+  test("returns a JWT with exactly the documented claims", async () => {
     const { id, email, password } = await makeUser(shop.sql, "barista");
     const read = async () => {
       const response = await shop.call("POST", "/auth/token", { body: { username: email, password } });
@@ -97,7 +98,7 @@ describe("signing in", () => {
     expect((await read()).payload.jti).not.toBe(payload.jti);
   });
 
-  test("stores a session, and of the refresh token its hash alone", async () => {
+  test("stores a session, and only the hash of the refresh token", async () => {
     const { id, email, password } = await makeUser(shop.sql);
     const response = await shop.call("POST", "/auth/token", {
       body: { username: email, password },
@@ -130,12 +131,12 @@ describe("signing in", () => {
       "/username",
     ],
     ["an unknown key", { username: "a@example.com", password: "12345678", remember: true }, "/remember"],
-  ])("refuses %s", async (_title, body, ...paths) => {
+  ])("rejects %s", async (_title, body, ...paths) => {
     const problem = expectProblem(await shop.call("POST", "/auth/token", { body }), 400, "validation_failed");
     expect(problem.errors.map(({ path }: { path: string }) => path).sort()).toEqual(paths);
   });
 
-  test("refuses an unknown or a repeated key of a form, and any other kind of body", async () => {
+  test("rejects an unknown or a repeated key of a form, and any other kind of body", async () => {
     const { email, password } = await makeUser(shop.sql);
     const fields = { username: email, password };
     const { payload, headers } = form(fields);
@@ -158,7 +159,7 @@ describe("a sign-in that fails", () => {
   const signIn = (username: string, password: string) =>
     shop.call("POST", "/auth/token", { body: { username, password } });
 
-  /** A refusal without what differs from request to request. */
+  /** Returns the problem without what differs from request to request. */
   const refusal = async (username: string, password: string) => {
     const response = await signIn(username, password);
     const { request_id, ...problem } = expectProblem(response, 401, "invalid_credentials");
@@ -166,7 +167,7 @@ describe("a sign-in that fails", () => {
     return problem;
   };
 
-  test("tells nobody who has an account", async () => {
+  test("does not reveal which emails have an account", async () => {
     const user = await makeUser(shop.sql);
     const unverified = await makeUser(shop.sql, "customer", { verified: false });
     const gone = await makeUser(shop.sql);
@@ -183,7 +184,7 @@ describe("a sign-in that fails", () => {
     expect(await sessions()).toEqual([]);
   });
 
-  test("says that an email is not verified only to who knows the password", async () => {
+  test("says that an email is not verified only after the right password", async () => {
     const user = await makeUser(shop.sql, "customer", { verified: false });
     expectProblem(await signIn(user.email, user.password), 403, "email_not_verified");
     expect(await sessions()).toEqual([]);
@@ -191,9 +192,9 @@ describe("a sign-in that fails", () => {
 });
 
 describe("an access token", () => {
-  test("is refused unless it is ours, for access, and lives", async () => {
+  test("is rejected unless it is ours, for access, and unexpired", async () => {
     const { id: sub, email, password } = await makeUser(shop.sql, "manager");
-    expect((await knock(`Bearer ${forge({ sub })}`)).statusCode).toBe(200);
+    expect((await callWithHeader(`Bearer ${forge({ sub })}`)).statusCode).toBe(200);
 
     const now = Math.floor(Date.now() / 1000);
     const good = forge({ sub });
@@ -225,32 +226,32 @@ describe("an access token", () => {
       "no token at all": "token",
     };
     for (const [title, token] of Object.entries(refused)) {
-      const response = await knock(`Bearer ${token}`);
+      const response = await callWithHeader(`Bearer ${token}`);
       expect(response.statusCode, title).toBe(401);
       expectProblem(response, 401, "unauthorized");
       expect(response.headers["www-authenticate"]).toBe("Bearer");
     }
   });
 
-  test("is refused once it has expired, however often it was good before", async () => {
+  test("is rejected once it has expired, however often it was valid before", async () => {
     const { id: sub } = await makeUser(shop.sql, "manager");
     for (const key of [secret, olderSecret]) {
       const token = forge({ sub, exp: Math.floor(Date.now() / 1000) + 2 }, { key });
-      for (let n = 0; n < 3; n++) expect((await knock(`Bearer ${token}`)).statusCode).toBe(200);
+      for (let n = 0; n < 3; n++) expect((await callWithHeader(`Bearer ${token}`)).statusCode).toBe(200);
       await sleep(2_100);
-      expectProblem(await knock(`Bearer ${token}`), 401, "unauthorized");
+      expectProblem(await callWithHeader(`Bearer ${token}`), 401, "unauthorized");
     }
   });
 
-  test("of an older secret of the list is good; the first one signs", async () => {
+  test("of an older secret of the list is valid; the first one signs", async () => {
     const { id, email, password } = await makeUser(shop.sql, "manager");
-    expect((await knock(`Bearer ${forge({ sub: id }, { key: olderSecret })}`)).statusCode).toBe(200);
+    expect((await callWithHeader(`Bearer ${forge({ sub: id }, { key: olderSecret })}`)).statusCode).toBe(200);
     const pair = await shop.call("POST", "/auth/token", { body: { username: email, password } });
     const [header, payload, signature] = pair.json().access_token.split(".");
     expect(signature).toBe(createHmac("sha256", secret).update(`${header}.${payload}`).digest("base64url"));
   });
 
-  test("lives as long as the settings say", async () => {
+  test("is valid as long as the settings say", async () => {
     const other = await openShop({ env: { JWT_ACCESS_TOKEN_EXPIRE_MINUTES: "5" } });
     try {
       const { email, password } = await makeUser(other.sql);
@@ -280,7 +281,7 @@ describe("an access token", () => {
     ["dots", () => "Bearer ..."],
   ])("is not read from a header of %s", async (_title, header) => {
     const { token } = await shop.as("manager");
-    const response = await knock(header(token));
+    const response = await callWithHeader(header(token));
     expectProblem(response, 401, "unauthorized");
     expect(response.headers["www-authenticate"]).toBe("Bearer");
   });
@@ -288,12 +289,12 @@ describe("an access token", () => {
   test("is read whatever the case of the scheme", async () => {
     const { token } = await shop.as("manager");
     for (const scheme of ["Bearer", "bearer", "BEARER"])
-      expect((await knock(`${scheme} ${token}`)).statusCode).toBe(200);
+      expect((await callWithHeader(`${scheme} ${token}`)).statusCode).toBe(200);
   });
 });
 
 describe("a staff route", () => {
-  test("asks for the role that one has now, not the one of the token", async () => {
+  test("requires the current role, not the one of the token", async () => {
     const manager = await shop.as("manager");
     const read = () => manager.call("GET", "/admin/products");
     expect((await read()).statusCode).toBe(200);

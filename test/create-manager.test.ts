@@ -40,7 +40,7 @@ describe("create-manager, in production", () => {
     expect((await shop.call("GET", "/users", { headers })).statusCode).toBe(200);
   });
 
-  test("promotes who is there, and leaves his password alone", async () => {
+  test("promotes an existing user, and keeps the password", async () => {
     const user = await makeUser(shop.sql);
     const { code } = await createManager("--email", user.email);
     expect(await users()).toEqual([{ email: user.email, role: "manager", verified: true }]);
@@ -50,7 +50,7 @@ describe("create-manager, in production", () => {
     expect((await setPassword(user.email, code)).statusCode).toBe(204);
   });
 
-  test("gives nothing to a stranger who signed up with the address first", async () => {
+  test("drops the password of a stranger who signed up with the address first", async () => {
     const stranger = await makeUser(shop.sql, "customer", { verified: false });
     const { code } = await createManager("--email", stranger.email);
     const body = { username: stranger.email, password: stranger.password };

@@ -1,5 +1,4 @@
-// A day in the life of a production instance at its most talkative, and then a search of all that it has said for every
-// secret that was used.
+// Uses every kind of secret on a production instance at log level debug, then searches its output for each of them.
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { openPool } from "../src/db/pool.ts";
@@ -11,7 +10,7 @@ import { startProviderStub } from "./provider-stub.ts";
 
 const email = "ann@example.com";
 
-test("the log at debug level holds no secret of anybody", async () => {
+test("the log at debug level contains no secret", async () => {
   const secrets: Record<string, string> = {
     "the key of the tokens": "the-key-of-the-tokens-is-9b2e-and-long-enough",
     "the key before it": "the-key-before-it-was-77aa-and-long-enough",
@@ -76,7 +75,7 @@ test("the log at debug level holds no secret of anybody", async () => {
     secrets[`refresh token ${kept}`] = pair.refresh_token;
   };
 
-  // Signing up, with a code that comes by mail; wrong and right passwords; bodies that are refused.
+  // Sign-up with a code by email; wrong and right passwords; rejected bodies.
   const password = secrets["a password"]!;
   await call(201, "POST", "/auth/signup", { email, password, first_name: "Ann" });
   secrets["the code of signing up"] = await mailbox.codeFor(email);
@@ -91,7 +90,7 @@ test("the log at debug level holds no secret of anybody", async () => {
   const authorization = { authorization: `Bearer ${second.access_token}` };
   await call(401, "GET", "/users/me", undefined, { authorization: `Bearer ${second.access_token}x` });
 
-  // Ordering, of a provider that tells too much: paid, declined, broken; then it is canceled and refunded.
+  // Orders with a provider whose responses contain secrets: paid, declined, broken, canceled and refunded.
   const { id: productId } = await makeProduct(sql);
   const order = { items: [{ product_id: productId, quantity: 1 }] };
   provider.answer = () => ({ status: 200, body: { success: true, ...card } });
@@ -107,7 +106,7 @@ test("the log at debug level holds no secret of anybody", async () => {
   provider.answer = () => ({ status: 200, body: { success: true, ...card } });
   await eventually(() => provider.callsTo("/refunds").length > 0, 10);
 
-  // A failure of ours, whose cause is logged, with secrets in the request; and a database that hangs up.
+  // An internal error, whose cause is logged, with secrets in the request; and a lost database.
   await sql`alter table users rename to elsewhere`;
   await signIn(500, password);
   await call(500, "POST", "/auth/signup", { email: "bob@example.com", password });
@@ -117,7 +116,7 @@ test("the log at debug level holds no secret of anybody", async () => {
     where datname = current_database() and application_name like 'ristretto%' and pid <> pg_backend_pid()`;
   await eventually(async () => (await fetch(`${instance.url}/api/v1/health`)).ok);
 
-  // A new password; the code of before was asked for less than a minute ago.
+  // A new password. The code before was requested less than a minute ago.
   await sql`update codes set requested_at = requested_at - interval '5 minutes'`;
   await call(202, "POST", "/auth/password/forgot", { email });
   secrets["the code of the new password"] = await mailbox.codeFor(email, 2);
@@ -125,7 +124,7 @@ test("the log at debug level holds no secret of anybody", async () => {
   await call(204, "POST", "/auth/password/reset", reset);
   const last = await signIn(200, secrets["a new password"]!);
   await call(204, "POST", "/auth/logout", { refresh_token: last.refresh_token });
-  // Telegram's fields hold a proof that is worth a sign-in for a day.
+  // The hash in Telegram's fields signs in for a day.
   secrets["Telegram's proof"] = "ab".repeat(32);
   const telegram = {
     id: 1,
@@ -138,12 +137,12 @@ test("the log at debug level holds no secret of anybody", async () => {
   expect(await instance.end("SIGTERM")).toBe(0);
 
   const output = instance.output();
-  // It did talk: of all that is searched here, and of nothing less.
+  // The log contains the lines that could leak.
   for (const word of ["charge", "refund", "request failed", '"level":20', "[redacted]"])
     expect(output).toContain(word);
   expect(output.match(/"msg":"request"/g)!.length).toBeGreaterThan(18);
   const told = Object.keys(secrets).filter((name) =>
-    // A code of six digits may be part of any number; on its own it is not.
+    // Six digits may be part of a longer number.
     /^\d{6}$/.test(secrets[name]!)
       ? new RegExp(`(?<!\\d|[\\d-][0-9a-f]*)${secrets[name]}(?![\\da-f])`).test(output)
       : output.includes(secrets[name]!) || output.includes(encodeURIComponent(secrets[name]!)),

@@ -1,4 +1,4 @@
-// A mail server that keeps what it is given.
+// A mail server that keeps every email.
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
@@ -7,16 +7,16 @@ import { eventually } from "./harness.ts";
 
 export interface Letter {
   to: string;
-  /** As it came, headers and all. */
+  /** With all headers. */
   raw: string;
 }
 
 export interface Mailbox {
   url: string;
   letters: Letter[];
-  /** Waits for the `nth` letter to this address, and gives the code in it. */
+  /** Returns the code in the `nth` email to this address, once it has come. */
   codeFor: (email: string, nth?: number) => Promise<string>;
-  /** Turned on, it refuses what it is given. */
+  /** While true, every email is rejected. */
   broken: boolean;
   close: () => Promise<void>;
 }
@@ -49,5 +49,5 @@ export async function openMailbox(): Promise<Mailbox> {
   return mailbox;
 }
 
-/** The code that a reader of the message would type. */
+/** Returns the code in the text of the email. */
 const readCode = (raw: string) => /^\d{6}$/m.exec(raw.replaceAll("\r", ""))![0];

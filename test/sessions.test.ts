@@ -6,7 +6,7 @@ const shop = testShop();
 
 const post = (path: string, body: unknown, headers = {}) => shop.call("POST", path, { body, headers });
 const refresh = (refresh_token: string) => post("/auth/refresh", { refresh_token });
-const refused = async (token: string) => expectProblem(await refresh(token), 401, "invalid_refresh_token");
+const rejected = async (token: string) => expectProblem(await refresh(token), 401, "invalid_refresh_token");
 
 async function signIn(agent = "Phone") {
   const user = await makeUser(shop.sql);
@@ -24,7 +24,7 @@ const pass = (interval: string) =>
   shop.sql`update refresh_tokens set rotated_at = rotated_at - ${interval}::interval`;
 
 describe("a refresh token", () => {
-  test("gives a new pair, which works", async () => {
+  test("returns a new pair, which works", async () => {
     const { id, refresh_token } = await signIn();
     const response = await refresh(refresh_token);
     expect(response.statusCode, response.body).toBe(200);
@@ -54,14 +54,14 @@ describe("a refresh token", () => {
     expect(await shop.sql`select ended_at from sessions`).toEqual([{ ended_at: null }]);
   });
 
-  test("that was rotated a moment ago is still good", async () => {
+  test("that was rotated a moment ago is still valid", async () => {
     const { refresh_token } = await signIn();
     await refresh(refresh_token);
     await pass("19 seconds");
     expect((await refresh(refresh_token)).statusCode).toBe(200);
     // The grace runs from the first rotation, however often it is used.
     await pass("2 seconds");
-    await refused(refresh_token);
+    await rejected(refresh_token);
   });
 
   test("that is stolen and used later ends the whole family", async () => {
@@ -70,8 +70,8 @@ describe("a refresh token", () => {
     const second = (await refresh(user.refresh_token)).json().refresh_token;
     const third = (await refresh(second)).json().refresh_token;
     await pass("21 seconds");
-    await refused(user.refresh_token);
-    for (const token of [third, second, user.refresh_token]) await refused(token);
+    await rejected(user.refresh_token);
+    for (const token of [third, second, user.refresh_token]) await rejected(token);
     // The other device is another family.
     expect((await refresh(elsewhere.refresh_token)).statusCode).toBe(200);
   });
@@ -81,17 +81,17 @@ describe("a refresh token", () => {
     const second = (await refresh(refresh_token)).json().refresh_token;
     await pass("8 days");
     await shop.sql`update refresh_tokens set expires_at = now() where rotated_at is not null`;
-    await refused(refresh_token);
-    await refused(second);
+    await rejected(refresh_token);
+    await rejected(second);
   });
 
   test("expires", async () => {
     const { refresh_token } = await signIn();
     await shop.sql`update refresh_tokens set expires_at = now()`;
-    await refused(refresh_token);
+    await rejected(refresh_token);
   });
 
-  test("gives the role that the user has now", async () => {
+  test("returns the current role", async () => {
     const { id, refresh_token } = await signIn();
     await shop.sql`update users set role = 'barista' where id = ${id}`;
     const { access_token } = (await refresh(refresh_token)).json();
@@ -99,18 +99,18 @@ describe("a refresh token", () => {
     expect(claims.role).toBe("barista");
   });
 
-  test("of someone who left is refused", async () => {
+  test("of a deleted user is rejected", async () => {
     const { id, refresh_token } = await signIn();
     await shop.sql`update users set deleted_at = now() where id = ${id}`;
-    await refused(refresh_token);
+    await rejected(refresh_token);
   });
 
   test("is no access token, nor the other way round", async () => {
     const { refresh_token, access_token } = await signIn();
     const headers = { authorization: `Bearer ${refresh_token}` };
     expectProblem(await shop.call("GET", "/users/me", { headers }), 401, "unauthorized");
-    await refused(access_token.slice(0, 200));
-    await refused("x");
+    await rejected(access_token.slice(0, 200));
+    await rejected("x");
   });
 
   test.each([
@@ -134,11 +134,11 @@ describe("logging out", () => {
     const second = (await refresh(user.refresh_token)).json().refresh_token;
     const response = await post("/auth/logout", { refresh_token: second });
     expect({ status: response.statusCode, body: response.body }).toEqual({ status: 204, body: "" });
-    for (const token of [user.refresh_token, second]) await refused(token);
+    for (const token of [user.refresh_token, second]) await rejected(token);
     expect((await refresh(elsewhere.refresh_token)).statusCode).toBe(200);
   });
 
-  test("is 204 for a token that never was, and twice", async () => {
+  test("is 204 for an unknown token, and twice", async () => {
     const { refresh_token } = await signIn();
     for (const token of ["never", refresh_token, refresh_token])
       expect((await post("/auth/logout", { refresh_token: token })).statusCode).toBe(204);
@@ -155,7 +155,7 @@ describe("the sessions of a user", () => {
     await shop.sql`
       update refresh_tokens set expires_at = now() - interval '1 second'
       where session_id = (select id from sessions where user_agent = 'Old')`;
-    await refused(old.refresh_token);
+    await rejected(old.refresh_token);
     const call = (path: string) =>
       shop.call("GET", path, { headers: { authorization: `Bearer ${laptop.access_token}` } });
 
@@ -186,13 +186,13 @@ describe("the sessions of a user", () => {
     const { items } = (await call("GET", "/users/me/sessions")).json();
     const lost = items.find((item: { user_agent: string }) => item.user_agent === "Phone");
     expect((await call("DELETE", `/users/me/sessions/${lost.id}`)).statusCode).toBe(204);
-    await refused(phone.refresh_token);
+    await rejected(phone.refresh_token);
     expect((await refresh(laptop.refresh_token)).statusCode).toBe(200);
     expectProblem(await call("DELETE", `/users/me/sessions/${lost.id}`), 404, "not_found");
     expectProblem(await call("DELETE", "/users/me/sessions/x"), 400, "validation_failed");
   });
 
-  test("are his own and managers' to see and to end", async () => {
+  test("are visible only to the user and managers, who may end them", async () => {
     const { call, id, ...user } = await shop.as("customer");
     const { refresh_token } = await signInAs(user);
     const [{ id: session }] = (await call("GET", "/users/me/sessions")).json().items;
@@ -206,7 +206,7 @@ describe("the sessions of a user", () => {
     const manager = await shop.as("manager");
     expect((await manager.call("GET", `/users/${id}/sessions`)).json().items).toHaveLength(1);
     expect((await manager.call("DELETE", `/users/${id}/sessions/${session}`)).statusCode).toBe(204);
-    await refused(refresh_token);
+    await rejected(refresh_token);
     expectProblem(await shop.call("GET", "/users/me/sessions"), 401, "unauthorized");
   });
 });

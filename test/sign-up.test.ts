@@ -17,7 +17,7 @@ const shop = testShop({
 });
 testWorker(shop);
 
-// New ones for each test: what is counted for an address outlives it, and so may a message on its way.
+// New addresses for each test, since counts and emails under way outlive a test.
 let [ann, bob, fresh] = ["", "", ""];
 let tests = 0;
 beforeEach(() => {
@@ -38,13 +38,13 @@ const events = () => shop.sql`select type, subject_id, data from events order by
 
 const cleanUp = () => cleanUpExcept(shop.sql, [selectOrdersOfUser, selectPaymentsOfUser]);
 
-/** Nothing is left for the worker to do. */
+/** Waits until the worker has no job left. */
 const idle = () => eventually(async () => (await shop.sql`select from graphile_worker.jobs`).length === 0);
 
-/** A code that is not this one. */
+/** Returns another code. */
 const other = (code: string) => code.replace(/./g, (digit) => `${(Number(digit) + 1) % 10}`);
 
-/** As if the last code for this address had been sent a while ago. */
+/** Pretends that the last code for this address was sent a minute ago. */
 const passMinute = (email: string) =>
   shop.sql`update codes set issued_at = issued_at - interval '1 minute' where email = ${email}`;
 
@@ -120,7 +120,7 @@ describe("signing up", () => {
     expect((await signIn(` ${ann.toUpperCase()} `)).statusCode).toBe(200);
   });
 
-  test("refuses a phone number that has an account", async () => {
+  test("rejects a phone number that has an account", async () => {
     await signUp(ann, { phone_number: "+15550100" });
     expectProblem(await signUp(bob, { phone_number: "+15550100" }), 409, "phone_taken");
     expect(await users()).toHaveLength(1);
@@ -154,7 +154,7 @@ describe("signing up", () => {
     ["verified_at", { ...good, verified_at: "2026-01-01T00:00:00Z" }, "/verified_at"],
     ["an id", { ...good, id: "01920000-0000-7000-8000-000000000009" }, "/id"],
     ["a hash", { ...good, password_hash: "x" }, "/password_hash"],
-  ])("refuses %s", async (_title, body, ...paths) => {
+  ])("rejects %s", async (_title, body, ...paths) => {
     const problem = expectProblem(await post("/auth/signup", body), 400, "validation_failed");
     expect(problem.errors.map(({ path }: { path: string }) => path).sort()).toEqual(paths);
     expect(await users()).toEqual([]);
@@ -174,20 +174,20 @@ describe("a code", () => {
     await signUp(ann);
     return mailbox.codeFor(ann);
   }
-  const refused = async (code: string) => expectProblem(await verify(ann, code), 400, "invalid_code");
+  const rejected = async (code: string) => expectProblem(await verify(ann, code), 400, "invalid_code");
 
-  test("is good once, also when it comes twenty times at once", async () => {
+  test("is good once, also when it comes four times at once", async () => {
     const code = await start();
     const responses = await Promise.all(Array.from({ length: 4 }, () => verify(ann, code)));
     expect(responses.map(({ statusCode }) => statusCode).sort()).toEqual([200, 400, 400, 400]);
-    await refused(code);
+    await rejected(code);
     expect(await events()).toHaveLength(2);
   });
 
   test("is void after five wrong tries, however many come at once", async () => {
     const code = await start();
-    await Promise.all(Array.from({ length: 5 }, () => refused(other(code))));
-    await refused(code);
+    await Promise.all(Array.from({ length: 5 }, () => rejected(other(code))));
+    await rejected(code);
     expect(await shop.sql`select attempts, used_at from codes where code_hash is not null`).toEqual([
       { attempts: 5, used_at: null },
     ]);
@@ -196,7 +196,7 @@ describe("a code", () => {
 
   test("is good at the fifth try", async () => {
     const code = await start();
-    for (let n = 0; n < 4; n++) await refused(other(code));
+    for (let n = 0; n < 4; n++) await rejected(other(code));
     expect((await verify(ann, code)).statusCode).toBe(200);
   });
 
@@ -206,7 +206,7 @@ describe("a code", () => {
       select expires_at - issued_at = interval '15 minutes' as is_15_minutes from codes where code_hash is not null`;
     expect(row).toEqual({ is_15_minutes: true });
     await shop.sql`update codes set expires_at = now()`;
-    await refused(code);
+    await rejected(code);
     expect(await users()).toMatchObject([{ verified: false }]);
   });
 
@@ -216,7 +216,7 @@ describe("a code", () => {
     expect((await post("/auth/verify/resend", { email: ann })).statusCode).toBe(202);
     const second = await mailbox.codeFor(ann, 2);
     // Once in a million they are the same.
-    if (second !== code) await refused(code);
+    if (second !== code) await rejected(code);
     expect((await verify(ann, second)).statusCode).toBe(200);
   });
 
@@ -241,7 +241,7 @@ describe("a code", () => {
     });
     const [code] = await shop.sql`select id, code_hash, issued_at from codes`;
     expect(job).toEqual({ payload: { code_id: code!.id } });
-    // What could not be sent is taken back, so that the next try is not held up for a minute.
+    // An unsent code is revoked, so that the next attempt does not wait for a minute.
     expect(code).toMatchObject({ code_hash: null, issued_at: null });
     mailbox.broken = false;
     await shop.sql`update graphile_worker._private_jobs set run_at = now()`;
@@ -278,7 +278,7 @@ describe("a code", () => {
     expect(mailbox.letters).toHaveLength(1);
   });
 
-  test("is not held back by someone who asked before there was an account", async () => {
+  test("is not delayed by a request from before there was an account", async () => {
     await post("/auth/verify/resend", { email: ann });
     await idle();
     await start();
@@ -287,7 +287,7 @@ describe("a code", () => {
 
 describe("asking for a code", () => {
   test.each(["/auth/verify/resend", "/auth/password/forgot"])(
-    "by %s answers the same for everybody, and writes to whom it concerns",
+    "by %s responds the same for every address, and sends only to an account",
     async (path) => {
       const user = await makeUser(shop.sql, "customer", { verified: path.includes("forgot") });
       for (const email of [user.email, "nobody@example.com", ` ${user.email.toUpperCase()}`]) {
@@ -299,7 +299,7 @@ describe("asking for a code", () => {
     },
   );
 
-  test("to verify writes to nobody who is verified", async () => {
+  test("to verify sends nothing to a verified user", async () => {
     const user = await makeUser(shop.sql);
     expect((await post("/auth/verify/resend", { email: user.email })).statusCode).toBe(202);
     await idle();
@@ -359,14 +359,14 @@ describe("a reset", () => {
     expect((await signIn(user.email, words[statuses.indexOf(204)])).statusCode).toBe(200);
   });
 
-  test("proves the address of who had not verified it", async () => {
+  test("verifies the address of an unverified user", async () => {
     const user = await makeUser(shop.sql, "customer", { verified: false });
     expect((await reset(user.email, await forget(user.email))).statusCode).toBe(204);
     expect((await signIn(user.email, "another horse")).statusCode).toBe(200);
     expect(await events()).toMatchObject([{ type: "user.verified", subject_id: user.id }]);
   });
 
-  test("drops an address that a thief was about to put in", async () => {
+  test("drops the pending address of a thief", async () => {
     const user = await shop.as("customer");
     await user.call("PATCH", "/users/me", { body: { email: "thief@example.com" } });
     const code = await mailbox.codeFor("thief@example.com");
@@ -375,7 +375,7 @@ describe("a reset", () => {
     expect((await signIn(user.email, "another horse")).statusCode).toBe(200);
   });
 
-  test("refuses a password that signing up refuses, without using up a try", async () => {
+  test("rejects the passwords that sign-up rejects, without counting an attempt", async () => {
     const user = await makeUser(shop.sql);
     const code = await forget(user.email);
     for (const word of ["1234567", "x".repeat(129), "12345678\0", "        "])
@@ -383,7 +383,7 @@ describe("a reset", () => {
     expect(await shop.sql`select attempts from codes`).toEqual([{ attempts: 0 }]);
   });
 
-  test("that overtakes a sign-in with the old password leaves no session of it", async () => {
+  test("during a sign-in with the old password leaves no session of it", async () => {
     const user = await makeUser(shop.sql);
     const code = await forget(user.email);
     const [response] = await Promise.all([signIn(user.email), reset(user.email, code)]);
@@ -442,7 +442,7 @@ describe("a changed email", () => {
     expect((await verify(fresh, code)).json()).toMatchObject({ id, email: fresh, pending_email: null });
   });
 
-  test("is refused when someone has it, or is about to", async () => {
+  test("is rejected if another user has it, or it is pending", async () => {
     const [user, holder] = [await shop.as("customer"), await shop.as("customer")];
     await holder.call("PATCH", "/users/me", { body: { email: fresh } });
     for (const email of [holder.email, holder.email.toUpperCase(), fresh])
@@ -450,7 +450,7 @@ describe("a changed email", () => {
     expect((await user.call("GET", "/users/me")).json().pending_email).toBeNull();
   });
 
-  test("is refused when someone signed up with it meanwhile", async () => {
+  test("is rejected if another user signed up with it meanwhile", async () => {
     const user = await shop.as("customer");
     await user.call("PATCH", "/users/me", { body: { email: fresh } });
     const code = await mailbox.codeFor(fresh);
@@ -464,7 +464,7 @@ describe("clean-up", () => {
   const age = (email: string, interval: string) =>
     shop.sql`update users set created_at = now() - ${interval}::interval where email = ${email}`;
 
-  test("removes who did not verify for two days, and frees the address", async () => {
+  test("deletes users unverified for two days, and frees the address", async () => {
     const young = await makeUser(shop.sql, "customer", { verified: false });
     const verified = await makeUser(shop.sql);
     await signUp("old@example.com");
@@ -478,7 +478,7 @@ describe("clean-up", () => {
     expect((await signUp("old@example.com")).statusCode).toBe(201);
   });
 
-  test("spares who has an order or a payment, and frees the others all the same", async () => {
+  test("keeps users with an order or a payment, and deletes the others", async () => {
     const [ordered, declined, nobody] = await Promise.all(
       [1, 2, 3].map(() => makeUser(shop.sql, "customer", { verified: false })),
     );
@@ -501,7 +501,7 @@ describe("clean-up", () => {
     );
   });
 
-  test("spares who verifies in the same moment", async () => {
+  test("keeps a user who verifies in the same moment", async () => {
     const user = await makeUser(shop.sql, "customer", { verified: false });
     await age(user.email, "3 days");
     await meetAt(shop.sql, (tx) => tx`update users set verified_at = now() where id = ${user.id}`, [
@@ -519,7 +519,7 @@ describe("clean-up", () => {
     expect(await users()).toEqual([]);
   });
 
-  test("removes dead codes, tokens, sessions, new addresses and idempotency keys, and no others", async () => {
+  test("deletes expired codes, tokens, sessions and pending addresses, and no others", async () => {
     const user = await shop.as("customer");
     const live = (await signIn(user.email)).json();
     const expired = (await signIn(user.email)).json();
@@ -576,7 +576,7 @@ describe("without SMTP_URL", () => {
     JWT_SECRET_KEY: "a secret of the tests that is long enough",
   };
 
-  test("production says so, signs nobody up, and serves all others", async () => {
+  test("production says so, rejects sign-ups, and serves other requests", async () => {
     const other = await open(production);
     const user = await makeUser(other.sql);
     const refusals: [string, object][] = [
@@ -662,7 +662,7 @@ test("a dump of the database holds no password, code or token", async () => {
     expect(dump).not.toContain(secret);
   for (const token of [pair.refresh_token, next.refresh_token]) expect(dump).not.toContain(hex(token));
   for (const code of [first, second]) {
-    // As digits, as bytes, and as a hash that anybody could compute. Longer numbers may hold any six digits.
+    // As digits, as bytes, and as a plain hash. Longer numbers may contain any six digits.
     expect(dump).not.toMatch(new RegExp(`(?<![\\da-f.-])${code}(?![\\da-f-])`));
     expect(dump).not.toContain(Buffer.from(code).toString("hex"));
     expect(dump).not.toContain(createHash("sha256").update(code).digest("hex"));

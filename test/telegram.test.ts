@@ -16,7 +16,7 @@ const me = async (access_token: string) =>
   (await shop.call("GET", "/users/me", { headers: { authorization: `Bearer ${access_token}` } })).json();
 
 describe("signing in through Telegram", () => {
-  test("makes a user without email and password the first time, and finds him again", async () => {
+  test("makes a user without email and password the first time, and finds them again", async () => {
     const first = await signIn(login({ last_name: "Lee", photo_url: "https://t.me/i/ann.jpg" }));
     expect(first.statusCode, first.body).toBe(200);
     expect(first.headers["cache-control"]).toBe("no-store");
@@ -51,7 +51,7 @@ describe("signing in through Telegram", () => {
     expect(await shop.sql`select from events`).toHaveLength(2);
   });
 
-  test("that a new password overtakes is refused, and leaves no session", async () => {
+  test("is rejected if the password changes meanwhile, and leaves no session", async () => {
     await signIn(login());
     await shop.sql`delete from sessions`;
     const [response] = await meetAt(shop.sql, (tx) => tx`update users set password_hash = 'new'`, [
@@ -61,13 +61,13 @@ describe("signing in through Telegram", () => {
     expect(await shop.sql`select from sessions`).toHaveLength(0);
   });
 
-  test("takes a login of up to 24 hours ago, and no older or later", async () => {
+  test("accepts a login of up to 24 hours ago, and no older or later one", async () => {
     expect((await signIn(login({ auth_date: now() - 24 * 3_600 + 60 }))).statusCode).toBe(200);
     for (const auth_date of [now() - 24 * 3_600 - 1, 0, now() + 3_600])
       expectProblem(await signIn(login({ auth_date })), 401, "invalid_telegram_login");
   });
 
-  test("believes only what Telegram signed for this bot", async () => {
+  test("accepts only fields that Telegram signed for this bot", async () => {
     const good = login();
     const forged: Record<string, ReturnType<typeof login>> = {
       "another id": { ...good, id: 43 },
@@ -101,12 +101,12 @@ describe("signing in through Telegram", () => {
     ["a value of two lines, which could pass for another key", login({ first_name: "Ann\nid=43" })],
     ["NUL", login({ first_name: "Ann\0" })],
     ["a long name", login({ first_name: "x".repeat(257) })],
-  ])("refuses %s", async (_title, body) => {
+  ])("rejects %s", async (_title, body) => {
     expectProblem(await signIn(body), 400, "validation_failed");
     expect((await rows()).users).toEqual([]);
   });
 
-  test("is not there without a bot's token", async () => {
+  test("is 404 without a bot token", async () => {
     const other = await openShop();
     onTestFinished(other.close);
     for (const body of [login(), {}])
@@ -116,7 +116,7 @@ describe("signing in through Telegram", () => {
     expectProblem(await other.call("POST", "/users/me/identities", { body: {} }), 401, "unauthorized");
   });
 
-  test("leaves a way to an email: proved, then a password by forgetting it", async () => {
+  test("allows to add an email, then a password by a reset", async () => {
     const { access_token } = (await signIn(login())).json();
     const headers = { authorization: `Bearer ${access_token}` };
     const response = await shop.call("PATCH", "/users/me", { body: { email: "ann@example.com" }, headers });
@@ -230,7 +230,7 @@ describe("identities", () => {
     expect((await manager.call("GET", `/users/${user.id}/identities`)).json().items).toEqual([identity]);
   });
 
-  test("leave with the user, and are free then", async () => {
+  test("are deleted with the user, and are free then", async () => {
     const manager = await shop.as("manager");
     const first = await me((await signIn(login())).json().access_token);
     expect((await manager.call("DELETE", `/users/${first.id}`)).statusCode).toBe(204);
@@ -239,7 +239,7 @@ describe("identities", () => {
   });
 });
 
-test("nobody signs in by password to an account that has none", async () => {
+test("an account without a password rejects every password", async () => {
   const user = await makeUser(shop.sql);
   await shop.sql`update users set password_hash = null where id = ${user.id}`;
   const body = { username: user.email, password: user.password };

@@ -4,7 +4,7 @@ export const botToken = "123456:a-token-of-the-tests";
 
 type Fields = Record<string, string | number>;
 
-/** What Telegram's widget gives, of this moment unless `fields` say otherwise, signed as Telegram does. */
+/** Returns the fields of Telegram's widget, signed as Telegram does; `auth_date` is now unless given. */
 export function telegramLogin(fields: Fields = {}, token = botToken): Fields {
   const signed: Fields = {
     id: 42,

@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 
-/** A JWT made by hand, as a stranger could: HS256 over whatever claims, valid for a minute unless they say otherwise. */
+/** Signs a JWT by hand: HS256 over any claims, valid for ten minutes unless they say otherwise. */
 export function signTestToken(claims: Record<string, unknown>, secret: string): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const now = Math.floor(Date.now() / 1000);

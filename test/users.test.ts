@@ -11,7 +11,7 @@ const row = async (id: string) => {
 };
 
 describe("a user", () => {
-  test("reads himself, by me and by id", async () => {
+  test("reads their own account, by me and by id", async () => {
     const { id, email, call } = await shop.as("customer");
     const me = await call("GET", "/users/me");
     expect(me.headers["cache-control"]).toBe("no-store");
@@ -31,7 +31,7 @@ describe("a user", () => {
       expect((await call("GET", `/users/${path}`)).json()).toEqual(me.json());
   });
 
-  test("is nobody's business but his own and managers'", async () => {
+  test("is visible only to themselves and managers", async () => {
     const { id } = await shop.as("customer");
     const before = await row(id);
     for (const role of ["customer", "barista"] as const) {
@@ -64,7 +64,7 @@ describe("a user", () => {
 
   const person = { first_name: "Ann", last_name: "Lee", phone_number: "+1 555 0100" };
 
-  test("changes what he gives, and clears what he gives as null", async () => {
+  test("changes the given fields, and clears those given as null", async () => {
     const { id, call } = await shop.as("customer");
     expect((await call("PATCH", "/users/me", { body: person })).json()).toMatchObject(person);
     const cleared = (await call("PATCH", "/users/me", { body: { last_name: null } })).json();
@@ -82,7 +82,7 @@ describe("a user", () => {
     expect(await row(id)).toMatchObject({ first_name });
   });
 
-  test("replaces himself by name and phone number, all three", async () => {
+  test("is replaced by names and phone number, all three", async () => {
     const { id, call } = await shop.as("customer");
     expect((await call("PUT", "/users/me", { body: person })).json()).toMatchObject({ id, ...person });
     for (const key of Object.keys(person)) {
@@ -113,7 +113,7 @@ describe("a user", () => {
     ["a name with NUL", { first_name: "x\0" }],
     ["no phone number", { phone_number: "call me" }],
     ["a long phone number", { phone_number: "1".repeat(33) }],
-  ])("is refused %s", async (_title, body) => {
+  ])("rejects %s", async (_title, body) => {
     for (const role of ["customer", "manager"] as const) {
       const { id, call } = await shop.as(role);
       const before = await row(id);
@@ -128,7 +128,7 @@ describe("a user", () => {
     }
   });
 
-  test("can't have the phone number of another", async () => {
+  test("can't take another user's phone number", async () => {
     const [one, two] = [await shop.as("customer"), await shop.as("customer")];
     await one.call("PATCH", "/users/me", { body: { phone_number: "+15550100" } });
     const body = { first_name: "Bob", phone_number: "+15550100" };
@@ -138,7 +138,7 @@ describe("a user", () => {
 });
 
 describe("a role", () => {
-  test("is changed by managers, and counts at once, in a token made before", async () => {
+  test("changed by a manager counts at once, for older tokens too", async () => {
     const [manager, user] = [await shop.as("manager"), await shop.as("customer")];
     const promoted = await manager.call("PATCH", `/users/${user.id}`, { body: { role: "manager" } });
     expect(promoted.json()).toMatchObject({ id: user.id, role: "manager" });
@@ -148,7 +148,7 @@ describe("a role", () => {
     expectProblem(await user.call("GET", "/users"), 403, "forbidden");
   });
 
-  test("is never one's own to change, and no one's but a manager's", async () => {
+  test("is changed by managers only, and never their own", async () => {
     for (const role of ["customer", "barista", "manager"] as const)
       for (const to of ["customer", "barista", "manager"]) {
         const { id, call } = await shop.as(role);
@@ -165,7 +165,7 @@ describe("a role", () => {
   test("of two managers who demote each other at once leaves one", async () => {
     const [one, two] = [await shop.as("manager"), await shop.as("manager")];
     const demote = { body: { role: "customer" } };
-    // Both are let in as managers, and wait for the rows.
+    // Both pass the guard, then wait for the rows.
     const responses = await meetAt(shop.sql, (tx) => tx`select from users for update`, [
       () => one.call("PATCH", `/users/${two.id}`, demote),
       () => two.call("PATCH", `/users/${one.id}`, demote),
@@ -176,7 +176,7 @@ describe("a role", () => {
 });
 
 describe("the list of users", () => {
-  test("has all, newest first, page by page, without those who left", async () => {
+  test("has all, newest first, page by page, without deleted users", async () => {
     const { call, id } = await shop.as("manager");
     const made = [await makeUser(shop.sql), await makeUser(shop.sql, "barista")];
     const gone = await makeUser(shop.sql);
@@ -225,7 +225,7 @@ describe("the list of users", () => {
     "limit=101",
     "email=%00",
     `username=${"x".repeat(65)}`,
-  ])("refuses %s", async (query) => {
+  ])("rejects %s", async (query) => {
     const { call } = await shop.as("manager");
     expectProblem(await call("GET", `/users?${query}`), 400, "validation_failed");
   });
@@ -238,7 +238,7 @@ describe("deleting a user", () => {
     return (await customer.call("POST", "/orders", { body })).json().id as string;
   }
 
-  test("erases the person, ends his sessions, and keeps his orders and money", async () => {
+  test("erases personal data, ends the sessions, and keeps orders and payments", async () => {
     const [manager, user] = [await shop.as("manager"), await shop.as("customer")];
     const body = { username: user.email, password: user.password };
     const { refresh_token } = (await shop.call("POST", "/auth/token", { body })).json();
@@ -295,7 +295,7 @@ describe("deleting a user", () => {
     for (const refused of await Promise.all(requests)) expectProblem(refused, 401, "unauthorized");
   });
 
-  test("is for managers; not of oneself, nor of another manager", async () => {
+  test("requires a manager; rejects oneself and other managers", async () => {
     const [manager, other, barista] = [
       await shop.as("manager"),
       await shop.as("manager"),
@@ -309,7 +309,7 @@ describe("deleting a user", () => {
     expect((await manager.call("DELETE", `/users/${barista.id}`)).statusCode).toBe(204);
   });
 
-  test("is refused while an order is open, or a charge is under way", async () => {
+  test("is rejected while an order or a charge is open", async () => {
     const [manager, user] = [await shop.as("manager"), await shop.as("customer")];
     const orderId = await order(user);
     for (const status of ["waiting", "preparation", "ready"]) {
@@ -326,7 +326,7 @@ describe("deleting a user", () => {
     expect((await manager.call("DELETE", `/users/${user.id}`)).statusCode).toBe(204);
   });
 
-  test("frees the email for someone new", async () => {
+  test("frees the email for a new account", async () => {
     const [manager, user] = [await shop.as("manager"), await shop.as("customer")];
     await manager.call("DELETE", `/users/${user.id}`);
     const body = { email: user.email, password: "another horse" };

@@ -36,10 +36,7 @@ export async function findCodeRequest(sql: Db, id: string): Promise<CodeRequest 
   return request;
 }
 
-/**
- * Stores the hash of a code for the user and voids the code before it. Returns false if another worker issued one less
- * than a minute ago.
- */
+/** Voids the code before. Returns false if another worker issued one less than a minute ago. */
 export async function issueCode(
   sql: Db,
   { id, user_id, hash }: { id: string; user_id: string; hash: Buffer },
@@ -69,12 +66,10 @@ export async function insertResetCode(
     values (${code.id}, 'reset_password', ${code.email}, ${code.user_id}, ${code.hash}, now(), now() + interval '15 minutes')`;
 }
 
-/** Deletes the code of this purpose and address, requested or sent. */
 export async function deleteCode(tx: Db, purpose: Purpose, email: string) {
   await tx`delete from codes where purpose = ${purpose} and email = ${email}`;
 }
 
-/** Deletes a user's codes and the requests for codes to the user's addresses. */
 export async function deleteCodesOf(
   tx: Db,
   user: { id: string; email: string | null; pending_email: string | null },
@@ -96,7 +91,6 @@ export const consumeAttempt = (sql: Db, purposes: Purpose[], email: string) => s
     and code_hash is not null and used_at is null and expires_at > now() and attempts < 5
   returning id, user_id, code_hash`;
 
-/** Marks a code as used. Returns false if it was used or replaced before. */
 export async function markCodeUsed(tx: Db, { id, code_hash }: LiveCode): Promise<boolean> {
   const { count } = await tx`
     update codes set used_at = now()
@@ -104,10 +98,7 @@ export async function markCodeUsed(tx: Db, { id, code_hash }: LiveCode): Promise
   return count > 0;
 }
 
-/**
- * Deletes expired codes, requests without an account, and used codes. A used code stays for its minute, during which no
- * other is sent.
- */
+/** A used code stays for its minute, during which no other is sent. */
 export const deleteExpiredCodes = (sql: Db) => sql`
   delete from codes
   where expires_at < now()

@@ -1,11 +1,9 @@
-// One-time codes of six digits, sent by email.
 import { createHmac, randomInt, timingSafeEqual } from "node:crypto";
 import type { Settings } from "../config.ts";
 import type { Db, Pool } from "../db/pool.ts";
 import { ApiError } from "../http/errors.ts";
 import { consumeAttempt, type LiveCode, markCodeUsed, type Purpose } from "./code-queries.ts";
 
-/** Returns six digits. Each code is equally likely. */
 export const randomCode = () => String(randomInt(1_000_000)).padStart(6, "0");
 
 /**
@@ -26,7 +24,6 @@ export async function verifyCode(
   );
 }
 
-/** Marks a code as used. Throws `invalid_code` if another request used it first. */
 export async function redeemCode(tx: Db, code: LiveCode) {
   if (!(await markCodeUsed(tx, code))) throw invalidCode();
 }

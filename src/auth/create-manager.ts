@@ -6,7 +6,6 @@ import { upsertManager } from "../users/queries.ts";
 import { deleteCode, insertResetCode } from "./code-queries.ts";
 import { hashCode, randomCode } from "./codes.ts";
 
-/** Makes a manager of `email`, new or there already; gives the code that sets the password. */
 export async function createManager(sql: Pool, settings: Settings, email: string) {
   const code = randomCode();
   const id = newId();

@@ -1,5 +1,6 @@
-// The other ways in which a user signs in. One is linked by the account's session and the provider's proof together.
+// Identities: other ways to sign in. Linking one requires the account's session and a proof from the provider.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import type { Static } from "@sinclair/typebox";
 import { ApiError, invalidField, notFound } from "../http/errors.ts";
 import { Page, pageQuery, paginate } from "../http/pagination.ts";
 import { Id, text, UserId } from "../http/schemas.ts";
@@ -20,7 +21,7 @@ import { requireTelegram, verifyTelegramLogin } from "./telegram.ts";
 const tags = ["users"];
 const params = Type.Object({ user_id: UserId });
 
-const identityQuery = Type.Object({
+const IdentityQuery = Type.Object({
   provider: Type.Optional(IdentityProvider),
   provider_id: Type.Optional(text(64, { minLength: 1 })),
   username: Type.Optional(text(64, { minLength: 1 })),
@@ -34,13 +35,13 @@ export const identityRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "checkIdentity",
         tags,
-        summary: "Whether anybody has an identity",
-        querystring: identityQuery,
+        summary: "Check whether an identity is registered",
+        querystring: IdentityQuery,
         response: { 200: IdentityCheck },
       },
     },
     async (request) => {
-      const identity = await findIdentity(app.sql, precise(request.query));
+      const identity = await findByQuery(request.query);
       return { status: identity ? ("registered" as const) : ("not_registered" as const) };
     },
   );
@@ -53,13 +54,13 @@ export const identityRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "readIdentityByProvider",
         tags,
-        summary: "An identity, and so whose it is",
-        querystring: identityQuery,
+        summary: "Find an identity and its user",
+        querystring: IdentityQuery,
         response: { 200: Identity },
       },
     },
     async (request) => {
-      const identity = await findIdentity(app.sql, precise(request.query));
+      const identity = await findByQuery(request.query);
       if (!identity) throw notFound("Identity");
       return identity;
     },
@@ -91,21 +92,21 @@ export const identityRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "linkIdentity",
         tags,
-        summary: "Sign in through Telegram too, from now on",
-        description: "Takes the fields of the Telegram Login widget as they are.",
+        summary: "Link a Telegram identity to sign in with",
+        description: "Send the fields of the Telegram Login widget unchanged.",
         params,
         body: TelegramLogin,
         response: { 201: Identity },
       },
     },
     async (request, reply) => {
-      const proved = verifyTelegramLogin(request.body, app.settings.telegramBotToken!);
+      const verified = verifyTelegramLogin(request.body, app.settings.telegramBotToken!);
       const id = request.params.user_id;
       const identity = await app.sql
         .begin(async (tx) => {
           const [user] = await lockUsers(tx, [id]);
           if (!user || user.deleted) throw notFound("User");
-          return insertIdentity(tx, id, proved);
+          return insertIdentity(tx, id, verified);
         })
         .catch(mapUniqueViolation);
       return reply.code(201).send(identity);
@@ -120,28 +121,27 @@ export const identityRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "unlinkIdentity",
         tags,
-        summary: "Sign in by this identity no more; not if there is no other way",
+        summary: "Unlink an identity (not the last way to sign in)",
         params: Type.Object({ user_id: UserId, identity_id: Id }),
-        response: { 204: Type.Null({ description: "It is free for another account" }) },
+        response: { 204: Type.Null({ description: "Another account may link it now" }) },
       },
     },
     async (request, reply) => {
       const id = request.params.user_id;
       await app.sql.begin(async (tx) => {
-        // Of two that are unlinked at once, the second is seen as the last.
+        // Of two concurrent requests, the second sees what the first deleted.
         await lockUsers(tx, [id]);
         if (!(await deleteIdentity(tx, id, request.params.identity_id))) throw notFound("Identity");
         if (!(await canSignIn(tx, id)))
-          throw new ApiError("forbidden", "Without this identity the account could not be signed in to");
+          throw new ApiError("forbidden", "This is the only way to sign in to the account");
       });
       return reply.code(204).send(null);
     },
   );
-};
 
-/** The query, if it says which identity is meant. */
-function precise<T extends { provider_id?: string; username?: string }>(query: T): T {
-  if (query.provider_id === undefined && query.username === undefined)
-    throw invalidField("/provider_id", "Expected this, or /username");
-  return query;
-}
+  function findByQuery(query: Static<typeof IdentityQuery>) {
+    if (query.provider_id === undefined && query.username === undefined)
+      throw invalidField("/provider_id", "Expected this, or /username");
+    return findIdentity(app.sql, query);
+  }
+};

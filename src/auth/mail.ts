@@ -1,4 +1,3 @@
-// Emails that carry a code.
 import type { Logger } from "pino";
 import { Counter } from "prom-client";
 import { canSendMail, type Settings } from "../config.ts";
@@ -16,7 +15,6 @@ const mails = new Counter({
 // Present from the start, so that a rate over the first attempt is right.
 for (const outcome of ["sent", "failed"]) mails.inc({ outcome }, 0);
 
-/** Throws `mail_unavailable` where no code can be sent. */
 export function requireMail(settings: Settings) {
   if (!canSendMail(settings))
     throw new ApiError("mail_unavailable", "This service can't send email at the moment");
@@ -74,7 +72,6 @@ export async function openMailer(settings: Settings, sql: Pool, log: Logger) {
   };
 }
 
-/** Returns the user who needs this code, if there is one. */
 async function findRecipient(sql: Db, { purpose, email }: CodeRequest): Promise<string | undefined> {
   if (purpose === "change_email") return findUserIdByPendingEmail(sql, email);
   const account = await findAccountByEmail(sql, email);

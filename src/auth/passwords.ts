@@ -8,7 +8,6 @@ const cost = { type: argon2.argon2id, memoryCost: 19_456, timeCost: 2, paralleli
 
 // argon2 runs on libuv's thread pool of four. One core stays free for the event loop, one thread for DNS and files.
 const slots = Math.min(3, Math.max(1, availableParallelism() - 1));
-/** More than are hashed within the longest wait. */
 const maxQueued = 256 * slots;
 const maxWaitMs = 2_000;
 

@@ -7,11 +7,9 @@ export interface NewSession {
   user_id: string;
   user_agent: string | null;
   token_hash: Buffer;
-  /** Lifetime of the refresh token. */
   days: number;
 }
 
-/** Inserts a session with its first refresh token. */
 export async function insertSession(tx: Db, session: NewSession) {
   await tx`
     with session as (
@@ -47,7 +45,6 @@ export async function lockRefreshToken(tx: Db, tokenHash: Buffer): Promise<Locke
   return token;
 }
 
-/** Inserts a new refresh token and marks the old one as rotated. */
 export async function rotateRefreshToken(
   tx: Db,
   rotation: { session_id: string; old_hash: Buffer; new_hash: Buffer; days: number },
@@ -61,14 +58,12 @@ export async function rotateRefreshToken(
     values (${rotation.new_hash}, ${rotation.session_id}, now() + ${rotation.days} * interval '1 day')`;
 }
 
-/** Ends a user's session. Returns false if it had ended before. */
 export async function endSession(sql: Db, userId: string, id: string): Promise<boolean> {
   const { count } = await sql`
     update sessions set ended_at = now() where id = ${id} and user_id = ${userId} and ended_at is null`;
   return count > 0;
 }
 
-/** Ends the session of a refresh token, which may be rotated. */
 export async function endSessionOfToken(sql: Db, tokenHash: Buffer) {
   await sql`
     update sessions s set ended_at = now()
@@ -84,7 +79,6 @@ export async function deleteSessions(tx: Db, userId: string) {
   await tx`delete from sessions where user_id = ${userId}`;
 }
 
-/** Returns the sessions that can still be refreshed, newest first; one row more than the page holds. */
 export const listSessions = (sql: Db, userId: string, page: PageRequest) => sql<Session[]>`
   select s.id, s.user_agent, s.created_at, s.last_used_at
   from sessions s
@@ -97,7 +91,6 @@ export const listSessions = (sql: Db, userId: string, page: PageRequest) => sql<
 /** Deletes expired refresh tokens. Rotated tokens stay until they expire, so that reuse is detected. */
 export const deleteExpiredTokens = (sql: Db) => sql`delete from refresh_tokens where expires_at < now()`;
 
-/** Deletes sessions that have ended or have no valid refresh token. */
 export const deleteExpiredSessions = (sql: Db) => sql`
   delete from sessions s
   where s.ended_at is not null

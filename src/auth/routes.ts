@@ -1,5 +1,4 @@
-// Signing in, staying signed in, signing out. Nothing here tells whether an email has an account: not in words, not in
-// status, not in time.
+// Sign-in, refresh and sign-out. Neither text, status nor time of a response reveals whether an email has an account.
 import formbody from "@fastify/formbody";
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { clientSignal } from "../http/client-signal.ts";
@@ -37,7 +36,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<{ withGuessLimit: GuessLimite
         tags,
         summary: "Sign in with email and password",
         description:
-          "After 10 wrong passwords or codes for an account in 15 minutes even the right one is 429.",
+          "After 10 wrong passwords or codes for an account within 15 minutes, even the right one is 429.",
         consumes: ["application/x-www-form-urlencoded", "application/json"],
         body: SignIn,
         response: { 200: TokenPair },
@@ -66,20 +65,24 @@ export const authRoutes: FastifyPluginAsyncTypebox<{ withGuessLimit: GuessLimite
       schema: {
         operationId: "createTokenByTelegram",
         tags,
-        summary: "Sign in through Telegram, the first time as a new user",
-        description: "Takes the fields of the Telegram Login widget as they are.",
+        summary: "Sign in through Telegram; the first time creates the user",
+        description: "Send the fields of the Telegram Login widget unchanged.",
         body: TelegramLogin,
         response: { 200: TokenPair },
       },
     },
     async (request) => {
-      const proved = verifyTelegramLogin(request.body, app.settings.telegramBotToken!);
+      const identity = verifyTelegramLogin(request.body, app.settings.telegramBotToken!);
       const { first_name = null, last_name = null } = request.body;
       const account =
-        (await findAccountByIdentity(app.sql, proved)) ??
-        (await signUpByIdentity(app.sql, proved, { first_name, last_name }));
+        (await findAccountByIdentity(app.sql, identity)) ??
+        (await signUpByIdentity(app.sql, identity, { first_name, last_name }));
       const pair = await openSession(app, request, account);
-      if (!pair) throw new ApiError("invalid_telegram_login", "This account has just changed; try again");
+      if (!pair)
+        throw new ApiError(
+          "invalid_telegram_login",
+          "This account was changed during the sign-in; please try again",
+        );
       return pair;
     },
   );
@@ -91,10 +94,10 @@ export const authRoutes: FastifyPluginAsyncTypebox<{ withGuessLimit: GuessLimite
       schema: {
         operationId: "refreshToken",
         tags,
-        summary: "A new pair of tokens for a refresh token",
+        summary: "Exchange a refresh token for a new pair",
         description:
-          "The token that was sent is good for 20 seconds more, for tabs that refresh at once. Sent again " +
-          "after that, it ends the whole session.",
+          "The old token stays valid for 20 seconds, for tabs that refresh at the same time. Using it after that " +
+          "ends the whole session.",
         body: RefreshToken,
         response: { 200: TokenPair },
       },
@@ -114,7 +117,7 @@ export const authRoutes: FastifyPluginAsyncTypebox<{ withGuessLimit: GuessLimite
         tags,
         summary: "End the session of a refresh token",
         body: RefreshToken,
-        response: { 204: Type.Null({ description: "It is over, or never was" }) },
+        response: { 204: Type.Null({ description: "The session has ended, or the token is unknown" }) },
       },
     },
     async (request, reply) => {

@@ -12,10 +12,9 @@ import {
   text,
 } from "../http/schemas.ts";
 
-/** What OAuth clients send besides. Whatever it is, it is not read, and dropped before the rest is checked. */
+/** Other fields that OAuth clients send. They are removed before the body is validated. */
 export const ignoredOauthFields = ["grant_type", "scope", "client_id", "client_secret"];
 
-/** A form of the OAuth password grant, or the same as JSON. */
 export const SignIn = Type.Object(
   {
     username: text(254, { minLength: 1, description: "The email" }),
@@ -23,8 +22,7 @@ export const SignIn = Type.Object(
   },
   {
     title: "SignIn",
-    description:
-      "The password grant of OAuth: `grant_type`, `scope`, `client_id`, `client_secret` are not read",
+    description: "The OAuth password grant: `grant_type`, `scope`, `client_id`, `client_secret` are ignored",
     additionalProperties: false,
     patternProperties: { [`^(${ignoredOauthFields.join("|")})$`]: {} },
     examples: [{ username: "customer@example.com", password: "customer123" }],
@@ -35,8 +33,8 @@ export const TokenPair = Type.Object(
   {
     access_token: Type.String({ description: "JWT, for `Authorization: Bearer`" }),
     token_type: StringEnum(["bearer"], { title: "TokenType" }),
-    expires_in: Type.Integer({ description: "Seconds that the access token lives" }),
-    refresh_token: Type.String({ description: "Opaque; lives for days" }),
+    expires_in: Type.Integer({ description: "Lifetime of the access token in seconds" }),
+    refresh_token: Type.String({ description: "Opaque; valid for days" }),
   },
   {
     title: "TokenPair",
@@ -63,7 +61,7 @@ export const RefreshToken = Type.Object(
 
 const Password = nonBlankText(128, {
   minLength: 8,
-  description: "8 to 128 characters, not only blanks",
+  description: "8 to 128 characters, not only white space",
 });
 
 export const SignUp = Type.Object(
@@ -86,8 +84,8 @@ export const EmailOnly = Type.Object(
   { title: "EmailOnly", additionalProperties: false, examples: [{ email: "ada@example.com" }] },
 );
 
-// Whatever is no code of ours is simply a wrong one.
-const Code = text(20, { minLength: 1, description: "The 6 digits of the message" });
+// Any other text is a wrong code, not an invalid body.
+const Code = text(20, { minLength: 1, description: "The 6 digits from the email" });
 
 export const Verification = Type.Object(
   { email: Email, code: Code },
@@ -107,10 +105,9 @@ export const PasswordReset = Type.Object(
   },
 );
 
-// Telegram signs lines of `key=value`: a value of two lines could pass for another key.
+// Telegram signs lines of `key=value`: a value with a line break could forge another key.
 const line = (maxLength: number) => text(maxLength, { pattern: "^[^\\n\\u0000]*$" });
 
-/** What the Telegram Login widget gives, as it is. */
 export const TelegramLogin = Type.Object(
   {
     id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, format: "int64" }),
@@ -145,7 +142,7 @@ export type TelegramLogin = Static<typeof TelegramLogin>;
 export const Session = Type.Object(
   {
     id: Id,
-    user_agent: Nullable(Type.String({ description: "What the device called itself when it signed in" })),
+    user_agent: Nullable(Type.String({ description: "The device's User-Agent at sign-in" })),
     created_at: Time,
     last_used_at: Time,
   },

@@ -1,4 +1,3 @@
-// The devices on which a user is signed in.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { notFound } from "../http/errors.ts";
 import { Page, pageQuery, paginate } from "../http/pagination.ts";
@@ -34,9 +33,9 @@ export const sessionRoutes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: "endSession",
         tags,
-        summary: "Sign a device out: none of its refresh tokens is good any more",
+        summary: "Sign a device out: its refresh tokens stop working",
         params: Type.Object({ user_id: UserId, session_id: Id }),
-        response: { 204: Type.Null({ description: "It has ended" }) },
+        response: { 204: Type.Null({ description: "The session has ended" }) },
       },
     },
     async (request, reply) => {

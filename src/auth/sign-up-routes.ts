@@ -1,6 +1,7 @@
-// Becoming a user, and proving an address: to sign up, to change it, to set a new password. What is asked for by email
-// is answered the same whether or not anybody has it.
+// Sign-up, and codes that verify an address or reset a password. Responses to requests for a code are the same whether
+// or not the address has an account.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
+import type { FastifyRequest } from "fastify";
 import { clientSignal } from "../http/client-signal.ts";
 import type { GuessLimiter } from "../http/rate-limit.ts";
 import { toEmail } from "../http/schemas.ts";
@@ -8,7 +9,7 @@ import { insertUserEvent } from "../users/events.ts";
 import { insertUser, resetPassword, verifyEmail } from "../users/queries.ts";
 import { User } from "../users/schemas.ts";
 import { mapUniqueViolation } from "../users/unique-violations.ts";
-import { requestCode } from "./code-queries.ts";
+import { type Purpose, requestCode } from "./code-queries.ts";
 import { invalidCode, redeemCode, verifyCode } from "./codes.ts";
 import { requireMail } from "./mail.ts";
 import { hashPassword } from "./passwords.ts";
@@ -16,9 +17,6 @@ import { endAllSessions } from "./queries.ts";
 import { EmailOnly, PasswordReset, SignUp, Verification } from "./schemas.ts";
 
 const tags = ["auth"];
-const accepted = Type.Unsafe<undefined>(
-  Type.Null({ description: "If there is such an account, a message is on its way" }),
-);
 
 export const signUpRoutes: FastifyPluginAsyncTypebox<{ withGuessLimit: GuessLimiter }> = async (
   app,
@@ -33,7 +31,7 @@ export const signUpRoutes: FastifyPluginAsyncTypebox<{ withGuessLimit: GuessLimi
       schema: {
         operationId: "signUp",
         tags,
-        summary: "Become a customer; a code to verify the address comes by mail",
+        summary: "Sign up as a customer; a code to verify the address comes by email",
         body: SignUp,
         response: { 201: User },
       },
@@ -63,21 +61,17 @@ export const signUpRoutes: FastifyPluginAsyncTypebox<{ withGuessLimit: GuessLimi
       schema: {
         operationId: "verifyEmail",
         tags,
-        summary: "Prove an address by the code that was sent to it",
+        summary: "Verify an address with the code sent to it",
         description: "A new address (`pending_email`) becomes the one to sign in with.",
         body: Verification,
         response: { 200: User },
       },
     },
     async (request) => {
-      const email = toEmail(request.body.email);
-      const code = await withGuessLimit(request, () =>
-        verifyCode(app, { purposes: ["verify_email", "change_email"], email, code: request.body.code }),
-      );
-      if (!code) throw invalidCode();
+      const { email, code } = await checkCode(request, ["verify_email", "change_email"]);
       return app.sql
         .begin(async (tx) => {
-          // The user first: cleaning up takes user and codes in this order too.
+          // Locks the user before the code, as the clean-up does.
           const user = await verifyEmail(tx, code.user_id, email);
           if (!user) throw invalidCode();
           await redeemCode(tx, code);
@@ -88,47 +82,15 @@ export const signUpRoutes: FastifyPluginAsyncTypebox<{ withGuessLimit: GuessLimi
     },
   );
 
-  app.post(
-    "/auth/verify/resend",
-    {
-      config: { errorCodes: ["mail_unavailable"] },
-      schema: {
-        operationId: "resendCode",
-        tags,
-        summary: "Another code to verify an address; at most one a minute is sent",
-        body: EmailOnly,
-        response: { 202: accepted },
-      },
-    },
-    async (request, reply) => {
-      requireMail(app.settings);
-      const email = toEmail(request.body.email);
-      await app.sql.begin((tx) => [
-        requestCode(tx, "verify_email", email),
-        requestCode(tx, "change_email", email),
-      ]);
-      return reply.code(202).send();
-    },
-  );
+  codeRequestRoute("/auth/verify/resend", ["verify_email", "change_email"], {
+    operationId: "resendCode",
+    summary: "Request another code to verify an address; at most one a minute is sent",
+  });
 
-  app.post(
-    "/auth/password/forgot",
-    {
-      config: { errorCodes: ["mail_unavailable"] },
-      schema: {
-        operationId: "forgotPassword",
-        tags,
-        summary: "Ask for a code to set a new password; at most one a minute is sent",
-        body: EmailOnly,
-        response: { 202: accepted },
-      },
-    },
-    async (request, reply) => {
-      requireMail(app.settings);
-      await requestCode(app.sql, "reset_password", toEmail(request.body.email));
-      return reply.code(202).send();
-    },
-  );
+  codeRequestRoute("/auth/password/forgot", ["reset_password"], {
+    operationId: "forgotPassword",
+    summary: "Request a code to set a new password; at most one a minute is sent",
+  });
 
   app.post(
     "/auth/password/reset",
@@ -137,18 +99,14 @@ export const signUpRoutes: FastifyPluginAsyncTypebox<{ withGuessLimit: GuessLimi
       schema: {
         operationId: "resetPassword",
         tags,
-        summary: "Set a new password by the code that was sent; every session of the user ends",
+        summary: "Set a new password with a code; every session of the user ends",
         body: PasswordReset,
-        response: { 204: Type.Null({ description: "The new password is the only one" }) },
+        response: { 204: Type.Null({ description: "The new password is set" }) },
       },
     },
     async (request, reply) => {
       const signal = clientSignal(reply);
-      const email = toEmail(request.body.email);
-      const code = await withGuessLimit(request, () =>
-        verifyCode(app, { purposes: ["reset_password"], email, code: request.body.code }),
-      );
-      if (!code) throw invalidCode();
+      const { email, code } = await checkCode(request, ["reset_password"]);
       const password_hash = await hashPassword(request.body.password, signal);
       await app.sql.begin(async (tx) => {
         const user = await resetPassword(tx, code.user_id, { email, password_hash });
@@ -160,4 +118,41 @@ export const signUpRoutes: FastifyPluginAsyncTypebox<{ withGuessLimit: GuessLimi
       return reply.code(204).send(null);
     },
   );
+
+  function codeRequestRoute(
+    url: string,
+    purposes: Purpose[],
+    texts: { operationId: string; summary: string },
+  ) {
+    app.post(
+      url,
+      {
+        config: { errorCodes: ["mail_unavailable"] },
+        schema: { ...texts, tags, body: EmailOnly, response: { 202: Accepted } },
+      },
+      async (request, reply) => {
+        requireMail(app.settings);
+        const email = toEmail(request.body.email);
+        await app.sql.begin((tx) => purposes.map((purpose) => requestCode(tx, purpose, email)));
+        return reply.code(202).send();
+      },
+    );
+  }
+
+  /** Returns the live code of the body. Throws `invalid_code`, or `rate_limited` after too many wrong ones. */
+  async function checkCode(
+    request: FastifyRequest<{ Body: { email: string; code: string } }>,
+    purposes: Purpose[],
+  ) {
+    const email = toEmail(request.body.email);
+    const code = await withGuessLimit(request, () =>
+      verifyCode(app, { purposes, email, code: request.body.code }),
+    );
+    if (!code) throw invalidCode();
+    return { email, code };
+  }
 };
+
+const Accepted = Type.Unsafe<undefined>(
+  Type.Null({ description: "If the address has such an account, an email is sent" }),
+);

@@ -1,4 +1,3 @@
-// Signing in through Telegram: its proof, and the users that come of it.
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import type { FastifyRequest } from "fastify";
 import { ApiError } from "../http/errors.ts";
@@ -6,12 +5,12 @@ import type { VerifiedIdentity } from "../users/identity-queries.ts";
 import type { TelegramLogin } from "./schemas.ts";
 
 const maxAgeSeconds = 24 * 60 * 60;
-// How far Telegram's clock may be ahead of ours.
+/** Telegram's clock may be ahead of ours by this much. */
 const skewSeconds = 60;
 
 /**
- * Takes what the login widget gave; throws `invalid_telegram_login` unless Telegram signed exactly this for our bot,
- * at most 24 hours ago. https://core.telegram.org/widgets/login#checking-authorization
+ * Returns the identity. Throws `invalid_telegram_login` unless Telegram signed exactly these fields for this bot within
+ * the last 24 hours. https://core.telegram.org/widgets/login#checking-authorization
  */
 export function verifyTelegramLogin({ hash, ...fields }: TelegramLogin, botToken: string): VerifiedIdentity {
   const signed = Object.entries(fields)
@@ -28,12 +27,12 @@ export function verifyTelegramLogin({ hash, ...fields }: TelegramLogin, botToken
     age > maxAgeSeconds ||
     age < -skewSeconds
   )
-    throw new ApiError("invalid_telegram_login", "Telegram did not vouch for this within the last 24 hours");
+    throw new ApiError("invalid_telegram_login", "Telegram did not sign this within the last 24 hours");
   return { provider: "telegram", provider_id: String(fields.id), username: fields.username ?? null };
 }
 
-/** Before a body is judged: without a bot's token the route is not there. */
+/** Throws `telegram_disabled` without a bot token. Runs before the body is validated. */
 export async function requireTelegram({ server }: FastifyRequest) {
   if (server.settings.telegramBotToken === undefined)
-    throw new ApiError("telegram_disabled", "This shop has no sign-in through Telegram");
+    throw new ApiError("telegram_disabled", "Sign-in through Telegram is disabled");
 }

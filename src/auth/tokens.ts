@@ -24,48 +24,43 @@ declare module "@fastify/jwt" {
   }
 }
 
-/** Some 300 bytes each. */
-const rememberedTokens = 1_000;
+const maxCachedTokens = 1_000;
 
-/** Signs with the first of `secrets`. The algorithm is pinned: a token that names another is refused. */
+/** Registers @fastify/jwt with the first of `secrets`. The algorithm is pinned: tokens with another are rejected. */
 export async function registerTokens(app: FastifyInstance, secrets: [string, ...string[]], minutes: number) {
   await app.register(jwt, {
     secret: secrets[0],
     sign: { algorithm: "HS256", expiresIn: `${minutes}m` },
-    // Valid tokens are remembered for ten minutes, if they live so long, for each is shown many times.
-    verify: { algorithms: ["HS256"], requiredClaims: ["sub", "exp"], cache: rememberedTokens },
+    verify: { algorithms: ["HS256"], requiredClaims: ["sub", "exp"], cache: maxCachedTokens },
   });
 }
 
-/** A signed access token for the user, as he is now. */
 export const signAccessToken = (app: FastifyInstance, user: AuthenticatedUser) =>
   app.jwt.sign({ sub: user.id, role: user.role, typ: "access", jti: newId() });
 
-/** Who an access token names; undefined for any token that isn't a valid one of ours. */
 export function readAccessToken(
   app: FastifyInstance,
   token: string,
   secrets: string[],
 ): AuthenticatedUser | undefined {
   for (const key of secrets) {
-    // Of the first one there is a verifier already, which remembers.
     const options = key === secrets[0] ? undefined : { key, cache: false };
     try {
       const { sub, role, typ } = app.jwt.verify<AccessToken>(token, options);
       if (typ !== "access" || !isUuid(sub) || !roles.includes(role)) return undefined;
       return { id: sub, role };
     } catch {
-      // Signed with another of our secrets, or not ours, or expired: the next one tells.
+      // Perhaps signed with the next secret.
     }
   }
   return undefined;
 }
 
-/** An opaque refresh token of 256 bits, and the hash of it, which is all that is stored. */
+/** Returns an opaque refresh token of 256 bits, and the hash to store. */
 export function newRefreshToken(): { token: string; hash: Buffer } {
   const token = randomBytes(32).toString("base64url");
   return { token, hash: hashToken(token) };
 }
 
-/** As a refresh token is stored: SHA-256, for there is nothing to guess in 256 bits. */
+/** Returns the hash to store. Plain SHA-256, since 256 random bits can't be guessed. */
 export const hashToken = (token: string) => createHash("sha256").update(token).digest();

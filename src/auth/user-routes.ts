@@ -1,5 +1,4 @@
-// Users, as they see and change themselves, and as managers do. A role is changed by managers only, and never one's
-// own: so there is always one left.
+// Only managers change roles, and never their own: so there is always a manager left.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import type { FastifyRequest } from "fastify";
 import type { Db } from "../db/pool.ts";
@@ -43,14 +42,14 @@ export const userRoutes: FastifyPluginAsyncTypebox<Options> = async (
       schema: {
         operationId: "listUsers",
         tags,
-        summary: "All users, newest first",
+        summary: "List users, newest first",
         querystring: Type.Object({
           ...pageQuery,
           email: Type.Optional(text(254)),
           role: Type.Optional(Role),
           provider: Type.Optional(IdentityProvider),
           provider_id: Type.Optional(text(64)),
-          username: Type.Optional(text(64, { description: "The name at the provider" })),
+          username: Type.Optional(text(64, { description: "The user name at the provider" })),
         }),
         response: { 200: Page(User) },
       },
@@ -69,7 +68,7 @@ export const userRoutes: FastifyPluginAsyncTypebox<Options> = async (
       schema: {
         operationId: "readUser",
         tags,
-        summary: "A user, for himself and for managers",
+        summary: "Read a user, as that user or a manager",
         params,
         response: { 200: User },
       },
@@ -85,14 +84,14 @@ export const userRoutes: FastifyPluginAsyncTypebox<Options> = async (
     "/users/:user_id",
     {
       onRequest: requireSelfOrManager,
-      config: { errorCodes: editRefusals },
+      config: { errorCodes: editErrorCodes },
       schema: {
         operationId: "editUser",
         tags,
-        summary: "Change what is given",
+        summary: "Change the given fields",
         description:
-          "A role is changed by managers, and never their own. A new email gets a code, and is `pending_email` until " +
-          "`POST /auth/verify` has proved it; the old one signs in until then.",
+          "Only managers change roles, and never their own. A new email gets a code and is `pending_email` until " +
+          "`POST /auth/verify`; until then the user signs in with the old one.",
         params,
         body: UserPatch,
         response: { 200: User },
@@ -105,7 +104,7 @@ export const userRoutes: FastifyPluginAsyncTypebox<Options> = async (
     "/users/:user_id",
     {
       onRequest: requireSelfOrManager,
-      config: { errorCodes: editRefusals },
+      config: { errorCodes: editErrorCodes },
       schema: {
         operationId: "replaceUser",
         tags,
@@ -126,22 +125,22 @@ export const userRoutes: FastifyPluginAsyncTypebox<Options> = async (
       schema: {
         operationId: "deleteUser",
         tags,
-        summary: "Erase the person; orders and money stay",
+        summary: "Erase a user's personal data; orders and payments stay",
         params,
-        response: { 204: Type.Null({ description: "Nobody can sign in as this user any more" }) },
+        response: { 204: Type.Null({ description: "The user can no longer sign in" }) },
       },
     },
     async (request, reply) => {
       const id = resolveUserId(request.params.user_id, request.user);
       if (id === request.user.id)
-        throw new ApiError("cannot_delete_self", "Another manager has to delete you");
+        throw new ApiError("cannot_delete_self", "Only another manager can delete your account");
       await app.sql.begin(async (tx) => {
         const [user] = await lockUsers(tx, [id]);
         if (!user || user.deleted) throw notFound("User");
         if (user.role === "manager")
-          throw new ApiError("cannot_delete_manager", "Take the role of manager away first");
+          throw new ApiError("cannot_delete_manager", "Remove the role of manager first");
         if ((await hasOpenOrders(tx, id)) || (await hasOpenPayments(tx, id)))
-          throw new ApiError("open_orders", "An order of this user is not finished");
+          throw new ApiError("open_orders", "This user has an unfinished order");
         await deleteSessions(tx, id);
         await deleteCodesOf(tx, user);
         await deleteCart(tx, id);
@@ -152,7 +151,7 @@ export const userRoutes: FastifyPluginAsyncTypebox<Options> = async (
   );
 };
 
-const editRefusals = ["forbidden", "email_taken", "phone_taken", "mail_unavailable"] as const;
+const editErrorCodes = ["forbidden", "email_taken", "phone_taken", "mail_unavailable"] as const;
 
 async function editUser(
   request: FastifyRequest<{ Params: { user_id: string }; Body: UserPatch }>,
@@ -166,20 +165,20 @@ async function editUser(
       const users = await lockUsers(tx, [id, request.user.id]);
       const user = users.find((row) => row.id === id);
       if (!user || user.deleted) throw notFound("User");
-      // As the locks show it: of two managers who demote each other at once, the second is none any more.
+      // Read under the lock: of two managers who demote each other, the second is no longer a manager.
       const editor = users.find((row) => row.id === request.user.id);
       if (role !== undefined && (editor?.role !== "manager" || editor.id === id))
-        throw new ApiError("forbidden", "Managers change roles, and never their own");
+        throw new ApiError("forbidden", "Only managers change roles, and never their own");
       if (address !== undefined) await changeEmail(tx, id, toEmail(address));
       return (await updateUser(tx, id, { ...person, ...(role && { role }) }))!;
     })
     .catch(mapUniqueViolation);
 }
 
-/** Notes the new address and asks for its code. That it is free is decided when the code comes back. */
+/** Stores the pending address and requests its code. Its verification decides whether it is still free. */
 async function changeEmail(tx: Db, id: string, email: string) {
   const holder = await findAccountByEmail(tx, email);
-  if (holder && holder.id !== id) throw new ApiError("email_taken", "This email has an account already");
+  if (holder && holder.id !== id) throw new ApiError("email_taken", "This email already has an account");
   await setPendingEmail(tx, id, email);
   if (!holder) await requestCode(tx, "change_email", email);
 }

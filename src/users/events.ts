@@ -2,7 +2,7 @@ import type { Db } from "../db/pool.ts";
 import { insertEvent } from "../events/queries.ts";
 import type { Role } from "./schemas.ts";
 
-/** Tells others of a user; of the person nothing, for an event outlives the person's erasure. */
+/** Inserts an event without personal data, since events outlive a user's erasure. */
 export const insertUserEvent = (
   tx: Db,
   type: "user.created" | "user.verified",

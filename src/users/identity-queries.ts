@@ -4,14 +4,13 @@ import type { PageRequest } from "../http/pagination.ts";
 import type { Account } from "./queries.ts";
 import type { Identity, Provider } from "./schemas.ts";
 
-/** What a provider has proved. */
 export interface VerifiedIdentity {
   provider: Provider;
   provider_id: string;
   username: string | null;
 }
 
-/** The account of an identity that was proved just now; its name there may be a new one. */
+/** Returns the account of an identity. Updates the user name, which may have changed at the provider. */
 export async function findAccountByIdentity(
   sql: Db,
   { provider, provider_id, username }: VerifiedIdentity,
@@ -24,16 +23,15 @@ export async function findAccountByIdentity(
   return account;
 }
 
-/** Links an identity; breaks `identities_are_unique` if anybody has it. */
-export async function insertIdentity(sql: Db, userId: string, proved: VerifiedIdentity): Promise<Identity> {
-  const [identity] = await sql<Identity[]>`
+/** Inserts an identity. Violates `identities_are_unique` if it is linked already. */
+export async function insertIdentity(sql: Db, userId: string, identity: VerifiedIdentity): Promise<Identity> {
+  const [row] = await sql<Identity[]>`
     insert into identities (id, user_id, provider, provider_id, username)
-    values (${newId()}, ${userId}, ${proved.provider}, ${proved.provider_id}, ${proved.username})
+    values (${newId()}, ${userId}, ${identity.provider}, ${identity.provider_id}, ${identity.username})
     returning id, user_id, provider, provider_id, username, created_at`;
-  return identity!;
+  return row!;
 }
 
-/** One row more than the page holds, newest first. */
 export const listIdentities = (sql: Db, userId: string, page: PageRequest) => sql<Identity[]>`
   select id, user_id, provider, provider_id, username, created_at
   from identities
@@ -41,7 +39,7 @@ export const listIdentities = (sql: Db, userId: string, page: PageRequest) => sq
   order by id desc
   limit ${page.limit + 1}`;
 
-/** The newest one, for a name there may pass from one to another. */
+/** Returns the newest match, since a user name may pass to another person. */
 export async function findIdentity(
   sql: Db,
   filter: { provider?: string | undefined; provider_id?: string | undefined; username?: string | undefined },
@@ -58,13 +56,12 @@ export async function findIdentity(
   return identity;
 }
 
-/** Whether there was one. */
 export async function deleteIdentity(tx: Db, userId: string, id: string): Promise<boolean> {
   const { count } = await tx`delete from identities where id = ${id} and user_id = ${userId}`;
   return count > 0;
 }
 
-/** Whether a user can sign in at all: with a password, or through someone who vouches for him. */
+/** Returns whether a user has an email or an identity to sign in with. */
 export async function canSignIn(tx: Db, userId: string): Promise<boolean> {
   const [row] = await tx<{ can: boolean }[]>`
     select exists (select from users where id = ${userId} and email is not null)

@@ -11,12 +11,12 @@ export interface Account {
   verified: boolean;
 }
 
-/** A user as he himself and managers see him. His table is `users u`. */
+/** The columns of a `User`. The table is `users u`. */
 const userColumns = (sql: Db) => sql`
   u.id, u.email, u.pending_email, u.role, u.first_name, u.last_name, u.phone_number,
   u.verified_at is not null as verified, u.created_at, u.updated_at`;
 
-/** The account that signs in by `email`, which must be lower-case and trimmed. */
+/** Returns the account of `email`, which must be lower-case and trimmed. */
 export async function findAccountByEmail(sql: Db, email: string): Promise<Account | undefined> {
   const [account] = await sql<Account[]>`
     select id, role, password_hash, verified_at is not null as verified
@@ -25,20 +25,18 @@ export async function findAccountByEmail(sql: Db, email: string): Promise<Accoun
   return account;
 }
 
-/** Returns the user who is about to change to `email`. */
 export async function findUserIdByPendingEmail(sql: Db, email: string): Promise<string | undefined> {
   const [user] = await sql<{ id: string }[]>`select id from users where pending_email = ${email}`;
   return user?.id;
 }
 
-/** The role that a user has now; undefined for one who left or never was. */
+/** Returns the current role. Undefined for a deleted or unknown user. */
 export async function findRole(sql: Db, userId: string): Promise<Role | undefined> {
   const [user] = await sql<{ role: Role }[]>`
     select role from users where id = ${userId} and deleted_at is null`;
   return user?.role;
 }
 
-/** Undefined for one who left. */
 export async function findUser(sql: Db, id: string): Promise<User | undefined> {
   const [user] = await sql<User[]>`
     select ${userColumns(sql)} from users u where u.id = ${id} and u.deleted_at is null`;
@@ -48,13 +46,11 @@ export async function findUser(sql: Db, id: string): Promise<User | undefined> {
 export interface UserFilter {
   email?: string | undefined;
   role?: Role | undefined;
-  /** Of an identity that the user has. */
   provider?: string | undefined;
   provider_id?: string | undefined;
   username?: string | undefined;
 }
 
-/** One row more than the page holds, newest first. */
 export const listUsers = (sql: Db, filter: UserFilter, page: PageRequest) => sql<User[]>`
   select ${userColumns(sql)}
   from users u
@@ -85,7 +81,7 @@ export interface NewUser {
   verified: boolean;
 }
 
-/** A new customer. Breaks `users_email_is_unique` and `users_phone_number_is_unique`. */
+/** Inserts a customer. Violates `users_email_is_unique` or `users_phone_number_is_unique`. */
 export async function insertUser(sql: Db, user: NewUser): Promise<User> {
   const [row] = await sql<User[]>`
     insert into users as u (id, email, password_hash, first_name, last_name, phone_number, verified_at)
@@ -98,8 +94,8 @@ export async function insertUser(sql: Db, user: NewUser): Promise<User> {
 }
 
 /**
- * Makes the account of `email` a verified manager's, if there is none a new one. A password that was set before the
- * address was proved may be a stranger's: it is dropped.
+ * Inserts a verified manager, or promotes the user of `email`. Drops the password of an unverified account, since a
+ * stranger may have set it.
  */
 export async function upsertManager(tx: Db, email: string) {
   const id = newId();
@@ -128,10 +124,7 @@ export const lockUsers = (tx: Db, ids: string[]) => tx<LockedUser[]>`
   order by id
   for update`;
 
-/**
- * Locks an account against changes until the transaction ends. Returns whether it is still there with the password that
- * was read before.
- */
+/** Locks an account against changes. Returns false if it was deleted or its password changed since it was read. */
 export async function lockUnchangedAccount(tx: Db, { id, password_hash }: Account): Promise<boolean> {
   const { count } = await tx`
     select from users
@@ -140,7 +133,7 @@ export async function lockUnchangedAccount(tx: Db, { id, password_hash }: Accoun
   return count > 0;
 }
 
-/** Changes what is given; the email is not among it. Breaks `users_phone_number_is_unique`. */
+/** Updates the given fields. Violates `users_phone_number_is_unique`. */
 export async function updateUser(
   tx: Db,
   id: string,
@@ -158,10 +151,7 @@ export async function updateUser(
   return user;
 }
 
-/**
- * Notes the address that a user wants to have, or that he is content with the one he has. Breaks
- * `users_pending_email_is_unique`.
- */
+/** Stores the pending address, or clears it if it is the current one. Violates `users_pending_email_is_unique`. */
 export async function setPendingEmail(tx: Db, id: string, email: string) {
   await tx`
     update users set
@@ -170,8 +160,8 @@ export async function setPendingEmail(tx: Db, id: string, email: string) {
 }
 
 /**
- * Makes an address that was proved the one to sign in with; undefined if it is no longer this user's. One that is still
- * to be proved stays, when it was the present one.
+ * Makes a verified address the one to sign in with. Returns undefined if it is no longer this user's. Verifying the
+ * current address keeps the pending one.
  */
 export async function verifyEmail(tx: Db, id: string, email: string): Promise<User | undefined> {
   const [user] = await tx<User[]>`
@@ -184,8 +174,8 @@ export async function verifyEmail(tx: Db, id: string, email: string): Promise<Us
 }
 
 /**
- * Sets the password of who proved the address, which verifies it. An address that is about to take its place may be a
- * thief's: it is dropped. Undefined if the address is no longer this user's.
+ * Sets the password and verifies the address. Drops a pending address, since a thief may have set it. Returns undefined
+ * if `email` is no longer this user's.
  */
 export async function resetPassword(
   tx: Db,
@@ -216,16 +206,12 @@ export async function eraseUser(tx: Db, id: string) {
 /** A query for the rows of another table that refer to a user. The outer query's table is `users u`. */
 export type SelectReferences = (sql: Db) => Fragment;
 
-/**
- * Deletes users who did not verify their email within two days. Keeps those with references, since one of them would
- * fail the whole statement.
- */
+/** Keeps users with references, since one of them would fail the whole statement. */
 export const deleteUnverifiedUsers = (sql: Db, references: SelectReferences[]) => sql`
   delete from users u
   where verified_at is null and deleted_at is null and created_at < now() - interval '2 days'
     ${references.map((select) => sql`and not exists (${select(sql)})`)}`;
 
-/** New addresses that nobody proved within two days are free again too. */
 export const expirePendingEmails = (sql: Db) => sql`
   update users set pending_email = null
   where pending_email is not null and pending_email_since < now() - interval '2 days'`;

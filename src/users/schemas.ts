@@ -9,9 +9,9 @@ export type Role = Static<typeof Role>;
 export const User = Type.Object(
   {
     id: Id,
-    email: Nullable(Type.String({ description: "null for who signs in through Telegram alone" })),
+    email: Nullable(Type.String({ description: "null if the user has no email" })),
     pending_email: Nullable(
-      Type.String({ description: "The address to sign in with once `POST /auth/verify` has proved it" }),
+      Type.String({ description: "The address to sign in with after `POST /auth/verify`" }),
     ),
     role: Role,
     first_name: Nullable(Type.String()),
@@ -64,7 +64,7 @@ export const Identity = Type.Object(
     username: Nullable(Type.String()),
     created_at: Time,
   },
-  { title: "Identity", description: "A way to sign in that someone else vouches for" },
+  { title: "Identity", description: "A way to sign in through another provider" },
 );
 export type Identity = Static<typeof Identity>;
 

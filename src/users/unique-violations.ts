@@ -1,15 +1,15 @@
 import { violatedConstraint } from "../db/pool.ts";
 import { ApiError, type Code } from "../http/errors.ts";
 
-const refusals: Record<string, [Code, string]> = {
-  users_email_is_unique: ["email_taken", "This email has an account already"],
-  users_pending_email_is_unique: ["email_taken", "Someone else is about to take this email"],
-  users_phone_number_is_unique: ["phone_taken", "This phone number has an account already"],
-  identities_are_unique: ["identity_taken", "This identity is linked to an account already"],
+const problems: Record<string, [Code, string]> = {
+  users_email_is_unique: ["email_taken", "This email already has an account"],
+  users_pending_email_is_unique: ["email_taken", "Another user is changing to this email"],
+  users_phone_number_is_unique: ["phone_taken", "This phone number already has an account"],
+  identities_are_unique: ["identity_taken", "This identity is already linked to an account"],
 };
 
-/** For `.catch`: rethrows the error, as a refusal if it is that something is taken once. */
+/** For `.catch`: rethrows a violated unique constraint as an `ApiError`, and any other error unchanged. */
 export function mapUniqueViolation(error: unknown): never {
-  const refusal = refusals[violatedConstraint(error) ?? ""];
-  throw refusal ? new ApiError(...refusal) : error;
+  const problem = problems[violatedConstraint(error) ?? ""];
+  throw problem ? new ApiError(...problem) : error;
 }

@@ -76,7 +76,7 @@ describe.skipIf(noBrowser)("the admin views: users", () => {
     await person.getByText("This format is not valid").waitFor();
     await person.getByLabel("Phone").fill("+1 555 0199");
     await person.getByRole("button", { name: "Save" }).click();
-    await person.getByText("This phone number has an account already").waitFor();
+    await person.getByText("This phone number already has an account").waitFor();
     expect(await person.getByLabel("Phone").getAttribute("aria-invalid")).toBe("true");
     expect(await person.getByLabel("First name").inputValue()).toBe("Ada");
     expect(await rowOf(ada)).toMatchObject({ first_name: null, phone_number: null });
@@ -115,7 +115,7 @@ describe.skipIf(noBrowser)("the admin views: users", () => {
     await person.getByText("This is you").waitFor();
     await person.getByLabel("Role").selectOption({ label: "Customer" });
     await person.getByRole("button", { name: "Save" }).click();
-    await person.getByText("Managers change roles, and never their own").waitFor();
+    await person.getByText("Only managers change roles, and never their own").waitFor();
     expect(await person.getByLabel("Role").getAttribute("aria-invalid")).toBe("true");
     expect(await rowOf(shop.manager)).toMatchObject({ role: "manager" });
   });
@@ -162,16 +162,16 @@ describe.skipIf(noBrowser)("the admin views: users", () => {
     const { page } = admin;
     await openUser(shop.manager);
     await remove();
-    await part("Delete").getByText("Another manager has to delete you").waitFor();
+    await part("Delete").getByText("Only another manager can delete your account").waitFor();
     const other = await makeUser(shop.sql, "manager");
     await openUser(other);
     await remove();
-    await part("Delete").getByText("Take the role of manager away first").waitFor();
+    await part("Delete").getByText("Remove the role of manager first").waitFor();
     await expectAccessible(page);
     const order = await shop.place();
     await openUser(shop.customer);
     await remove();
-    await part("Delete").getByText("An order of this user is not finished").waitFor();
+    await part("Delete").getByText("This user has an unfinished order").waitFor();
     expect(await shop.sql`select 1 from users where deleted_at is not null`).toHaveLength(0);
 
     await shop.call(shop.manager, "POST", `/orders/${order.id}/cancel`, { reason: "He leaves" });

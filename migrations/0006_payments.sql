@@ -28,6 +28,9 @@ create table payments (
   -- When the provider reported a charge whose refund had already started. If the provider answered that refund with
   -- 404, the refund came before the charge and is sent again.
   charged_at timestamptz,
+  -- The sum of the refunds that succeeded, so that lists of payments do not read refunds.
+  refunded_cents integer not null default 0,
+  constraint payments_refund_at_most_what_was_charged check (refunded_cents between 0 and amount_cents),
   constraint payments_that_succeeded_have_an_order check (status <> 'succeeded' or order_id is not null),
   constraint payments_that_failed_have_no_order check (status <> 'failed' or order_id is null)
 );
@@ -38,10 +41,8 @@ create unique index payments_are_unique_by_order on payments (order_id) where or
 create index payments_by_status on payments (status, id desc) where status <> 'succeeded';
 create index payments_by_customer_and_key_hash on payments (customer_id, key_hash);
 
--- A refund of a payment, in part or in full. Its id is the provider's Idempotency-Key at each attempt.
---
--- The row is also the job. A worker takes rows whose next_attempt_at has come, and moves next_attempt_at on before it
--- calls the provider. If the worker dies, another worker takes the row at that time.
+-- A refund of a payment, in part or in full. Its id is the provider's Idempotency-Key at each attempt. A graphile-worker
+-- job sends it and keeps the schedule of its attempts.
 --
 -- failed: the provider has no such charge. due: all attempts are over, and an employee must return the money.
 create table refunds (
@@ -52,9 +53,6 @@ create table refunds (
     constraint refunds_status_is_known check (status in ('pending', 'succeeded', 'failed', 'due')),
   reason text not null,
   attempts integer not null default 0 constraint refunds_attempts_are_not_negative check (attempts >= 0),
-  next_attempt_at timestamptz not null default now(),
-  -- The start of the day of attempts. A manager's retry starts a new day.
-  tried_since timestamptz not null default now(),
   -- The provider's last response, without secrets: { status, headers, body } or { error }.
   response jsonb,
   created_at timestamptz not null default now(),
@@ -63,7 +61,6 @@ create table refunds (
 
 create index refunds_by_payment on refunds (payment_id);
 create index refunds_by_status on refunds (status, id desc);
-create index refunds_to_send on refunds (next_attempt_at) where status = 'pending';
 
 -- Differences between money and orders. It is empty when no work is in progress. charge_without_order: the reconciler
 -- will refund it. refund_due: an employee must return the money. order_without_charge: must never occur.

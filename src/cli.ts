@@ -20,7 +20,7 @@ const required = command === "create-manager" ? ["DATABASE_URL", "JWT_SECRET_KEY
 await runProcess(async ({ settings, log, stack }) => {
   const databaseUrl = settings.production
     ? settings.databaseUrl!
-    : await (await import("./dev/defaults.ts")).fillInDatabase(settings, stack);
+    : await (await import("./dev/defaults.ts")).findOrStartDatabase(settings, stack);
 
   if (command === "migrate") {
     await migrate(databaseUrl);

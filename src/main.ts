@@ -11,7 +11,7 @@ import { runProcess } from "./lifecycle.ts";
 
 await runProcess(async ({ settings: given, log, stack }) => {
   const sandbox = given.production ? undefined : await import("./dev/defaults.ts");
-  const settings = sandbox ? await sandbox.fillIn(given, stack) : assertComplete(given);
+  const settings = sandbox ? await sandbox.applyDefaults(given, stack) : assertComplete(given);
 
   // In production `npm run migrate` runs before the instances start.
   if (sandbox) await migrate(settings.databaseUrl);

@@ -8,7 +8,7 @@ import { serveWorkerMetrics } from "./observability/worker-metrics.ts";
 await runProcess(async ({ settings: given, log, stack }) => {
   const settings = given.production
     ? assertComplete(given)
-    : await (await import("./dev/defaults.ts")).fillInBeside(given, stack);
+    : await (await import("./dev/defaults.ts")).applyWorkerDefaults(given, stack);
   if (settings.metricsPort > 0) stack.defer(await serveWorkerMetrics(settings.host, settings.metricsPort));
   const sql = openPool(settings.databaseUrl, { name: "worker", max: settings.databasePoolMax });
   stack.defer(() => sql.end({ timeout: 5 }));

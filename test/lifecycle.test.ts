@@ -97,7 +97,7 @@ describe.skipIf(!existsSync("/proc"))("a shop without settings", () => {
     const shop = await start(folder);
     const second = npm(folder, "start");
     expect(await second.code).toBe(1);
-    expect(second.said()).toMatch(/^\s+A service is running on \S+ already\. .*\s+$/);
+    expect(second.said()).toMatch(/^\s+Another instance is running on \S+\. .*\s+$/);
     expect(await orderIds(shop.address)).toHaveLength(1);
     // The way to look inside, as README tells.
     const inside = openPool((await readFile(join(folder, ".data/database-url"), "utf8")).trim(), {

@@ -1,39 +1,41 @@
-// What a command uses where nothing is configured. Development only.
+// Defaults for development: an embedded PostgreSQL and simulated providers for the settings that are missing.
 import { resolve } from "node:path";
-import type { CompleteSettings, Settings } from "../config.ts";
-import { OperatorError } from "../config.ts";
+import { type CompleteSettings, OperatorError, type Settings } from "../config.ts";
 import { openPool } from "../db/pool.ts";
 import { findPostgres, startPostgres } from "./postgres.ts";
 import { startProvider } from "./provider.ts";
 
-/** Where the data of a shop without a DATABASE_URL is kept between starts. */
+/** The data of the embedded PostgreSQL. */
 const dataFolder = resolve(".data");
 
 /**
- * Starts a PostgreSQL and a provider for the settings that name none, and defers their end to `stack`. Throws
- * AlreadyRunning.
+ * Returns the settings with defaults. Starts the embedded PostgreSQL and the simulated provider if the settings name
+ * none, and defers their stop to `stack`. Throws AlreadyRunning if another instance uses the embedded PostgreSQL.
  */
-export async function fillIn(settings: Settings, stack: AsyncDisposableStack): Promise<CompleteSettings> {
-  const databaseUrl = settings.databaseUrl ?? (await startDatabase(stack));
-  return { ...settings, databaseUrl, ...(await fillInProvider(settings, stack)) };
-}
-
-/** The same for the worker, which runs beside the shop and shares its database. Throws if no shop is running. */
-export async function fillInBeside(
+export async function applyDefaults(
   settings: Settings,
   stack: AsyncDisposableStack,
 ): Promise<CompleteSettings> {
-  const databaseUrl = settings.databaseUrl ?? (await findDatabase());
+  const databaseUrl = settings.databaseUrl ?? (await startDatabase(stack));
+  return { ...settings, databaseUrl, ...(await providerDefaults(settings, stack)) };
+}
+
+/** Returns a worker's settings with defaults. The worker shares the database of the running instance; throws if none runs. */
+export async function applyWorkerDefaults(
+  settings: Settings,
+  stack: AsyncDisposableStack,
+): Promise<CompleteSettings> {
+  const databaseUrl = settings.databaseUrl ?? (await findRunningDatabase());
   if (!databaseUrl)
     throw new OperatorError(
       "No shop is running here: WORKER=off npm start, or give the worker a DATABASE_URL.",
     );
-  return { ...settings, databaseUrl, ...(await fillInProvider(settings, stack)) };
+  return { ...settings, databaseUrl, ...(await providerDefaults(settings, stack)) };
 }
 
-/** The database alone: the running shop's, else it is started for as long as `stack` lasts. */
-export const fillInDatabase = async (settings: Settings, stack: AsyncDisposableStack): Promise<string> =>
-  settings.databaseUrl ?? (await findDatabase()) ?? (await startDatabase(stack));
+/** Returns the URL of the configured database or of the running instance's; else starts the embedded PostgreSQL. */
+export const findOrStartDatabase = async (settings: Settings, stack: AsyncDisposableStack): Promise<string> =>
+  settings.databaseUrl ?? (await findRunningDatabase()) ?? (await startDatabase(stack));
 
 async function startDatabase(stack: AsyncDisposableStack): Promise<string> {
   const postgres = await startPostgres(dataFolder);
@@ -41,8 +43,8 @@ async function startDatabase(stack: AsyncDisposableStack): Promise<string> {
   return postgres.url;
 }
 
-/** The database of the shop that is running here. */
-async function findDatabase(): Promise<string | undefined> {
+/** Returns the URL of the running instance's embedded PostgreSQL. */
+async function findRunningDatabase(): Promise<string | undefined> {
   const url = await findPostgres(dataFolder);
   if (!url) return undefined;
   const sql = openPool(url, { name: "look", max: 1 });
@@ -56,20 +58,20 @@ async function findDatabase(): Promise<string | undefined> {
   }
 }
 
-async function fillInProvider(settings: Settings, stack: AsyncDisposableStack) {
+async function providerDefaults(settings: Settings, stack: AsyncDisposableStack) {
   const { paymentServiceUrl, paymentRefundUrl, notificationServiceUrl } = settings;
   if (paymentServiceUrl && notificationServiceUrl) return { paymentServiceUrl, notificationServiceUrl };
   const provider = await startProvider();
   stack.defer(provider.stop);
   return {
     paymentServiceUrl: paymentServiceUrl ?? `${provider.url}/payments`,
-    // A payment provider of one's own without refunds stays one without.
+    // A configured payment provider without a refund URL keeps its refunds manual.
     paymentRefundUrl: paymentRefundUrl ?? (paymentServiceUrl ? undefined : `${provider.url}/refunds`),
     notificationServiceUrl: notificationServiceUrl ?? `${provider.url}/notifications`,
   };
 }
 
-/** What greets a developer: where things are, who may sign in, and one line that orders an espresso. */
+/** Returns the text after a start: the addresses, the seed users, and a command that orders an espresso. */
 export const banner = (address: string, apiPrefix: string) => `
   Ristretto is open: ${address}
 
@@ -77,10 +79,10 @@ export const banner = (address: string, apiPrefix: string) => `
     menu     ${address}${apiPrefix}/menu
     staff    ${address}/admin
     sign in  customer@example.com / customer123 · barista@example.com / barista123 · manager@example.com / manager123
-    order    ${orderLine(address + apiPrefix)}
+    order    ${orderCommand(address + apiPrefix)}
 `;
 
-const orderLine = (api: string) =>
+const orderCommand = (api: string) =>
   [
     `curl -s ${api}/orders -H 'Content-Type: application/json' -H "Authorization: Bearer`,
     `$(curl -s ${api}/auth/token -d 'username=customer@example.com&password=customer123' |`,

@@ -1,39 +1,39 @@
-// A stand-in for the payment and the notification provider, over real HTTP on the loopback interface. What it does
-// is decided by the last two digits of a charge: 13 is declined, 37 answers 500, 99 never answers.
+// Simulates the payment and the notification provider over HTTP on the loopback interface. The last two digits of a
+// charge select the outcome: 13 is declined, 37 gets a 500, 99 gets no response.
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface SandboxProvider {
-  /** `<url>/payments`, `<url>/refunds` and `<url>/notifications` take a POST. */
+  /** The base of `/payments`, `/refunds` and `/notifications`, which accept POST. */
   url: string;
   stop: () => Promise<void>;
 }
 
-/** As long as a fast provider takes. */
-const answerAfterMs = 5;
+/** The response time of a fast provider. */
+const responseDelayMs = 5;
 
-/** Listens on a free port until it is stopped. What it was asked for is forgotten then. */
+/** Listens on a free port until it is stopped. */
 export async function startProvider(): Promise<SandboxProvider> {
-  // What each idempotency key was answered: asked again, it is answered the same, and nothing is charged twice.
-  const answers = new Map<string, { status: number; body: object }>();
+  // A repeated idempotency key gets the first response, so that no charge is made twice.
+  const responses = new Map<string, { status: number; body: object }>();
 
-  function decide(path: string, body: { value?: number }): { status: number; body: object } | "silence" {
+  function decide(path: string, body: { value?: number }): { status: number; body: object } | "no-response" {
     if (path === "/notifications") return { status: 200, body: { success: true } };
     const lastDigits = path === "/payments" ? (body.value ?? 0) % 100 : 0;
     if (lastDigits === 13) return { status: 402, body: { success: false, message: "The card was declined" } };
     if (lastDigits === 37) return { status: 500, body: { success: false, message: "Out of order" } };
-    if (lastDigits === 99) return "silence";
+    if (lastDigits === 99) return "no-response";
     return { status: 200, body: { success: true } };
   }
 
-  async function answer(request: IncomingMessage, response: ServerResponse) {
+  async function respond(request: IncomingMessage, response: ServerResponse) {
     const path = request.url ?? "";
     const key = `${path} ${request.headers["idempotency-key"]}`;
-    const decision = answers.get(key) ?? decide(path, await readJson(request));
-    if (decision === "silence") return;
-    if (request.headers["idempotency-key"] && decision.status < 500) answers.set(key, decision);
-    await sleep(answerAfterMs);
+    const decision = responses.get(key) ?? decide(path, await readJson(request));
+    if (decision === "no-response") return;
+    if (request.headers["idempotency-key"] && decision.status < 500) responses.set(key, decision);
+    await sleep(responseDelayMs);
     response
       .writeHead(decision.status, { "content-type": "application/json" })
       .end(JSON.stringify(decision.body));
@@ -41,7 +41,7 @@ export async function startProvider(): Promise<SandboxProvider> {
 
   const server = createServer((request, response) => {
     if (request.method !== "POST") return void response.writeHead(405).end();
-    answer(request, response).catch(() => response.writeHead(400).end());
+    respond(request, response).catch(() => response.writeHead(400).end());
   }).listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   return {

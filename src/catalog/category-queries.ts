@@ -18,7 +18,6 @@ export const listCategories = (sql: Db, page: PageRequest) => sql<Category[]>`
   order by sort_order, lower(name), id
   limit ${page.limit + 1}`;
 
-/** Returns undefined for an archived category. */
 export async function findCategory(sql: Db, id: string): Promise<Category | undefined> {
   const [category] = await sql<Category[]>`
     select ${columns(sql)} from categories where id = ${id} and archived_at is null`;
@@ -34,7 +33,6 @@ export const listProductsInCategory = (sql: Db, categoryId: string, page: PageRe
   order by id desc
   limit ${page.limit + 1}`;
 
-/** Returns undefined for a product that is archived or in another category. */
 export async function findProductInCategory(
   sql: Db,
   categoryId: string,
@@ -77,7 +75,6 @@ export async function lockCategoryForUpdate(tx: Db, id: string): Promise<boolean
   return found.length > 0;
 }
 
-/** Returns the number of products that are not archived. */
 export async function countProductsInCategory(tx: Db, id: string): Promise<number> {
   const [row] = await tx<{ count: number }[]>`
     select count(*)::int as count from products where category_id = ${id} and archived_at is null`;

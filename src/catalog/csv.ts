@@ -9,7 +9,6 @@ export const columns = ["name", "category", "description", "base_price_cents", "
 const formula = /^'*[=+\-@\t\r]/;
 const escapedFormula = /^'+[=+\-@\t\r]/;
 
-/** Returns whether a spreadsheet would run the name as a formula, trimmed or not. */
 export const isFormula = (name: string) => /^[=+\-@\t]|^\s*[=+\-@]/.test(name);
 
 /** The file is not CSV of this form. `row` is 0 for the header and 1 for the first row after it. */
@@ -29,7 +28,6 @@ export interface RawRow {
   errors: FieldError[];
 }
 
-/** Returns at most `limit` rows. Throws CsvProblem. */
 export function readCsv(file: string, limit: number): RawRow[] {
   const [header = [], ...lines] = parseLines(file, limit + 1);
   const names = header.map((cell) => cell.trim());
@@ -76,7 +74,7 @@ function parseLines(file: string, to: number): string[][] {
   }
 }
 
-// More than 50 of the longest names need. A longer cell stays text, which validation rejects.
+// Enough for 50 variations of the longest names. Validation rejects a longer cell as text.
 const maxVariationsCharacters = 20_000;
 
 /** Reads `Small:-50|Large:+80`. In a name, `\|` is a bar and `\\` a backslash. */
@@ -94,7 +92,6 @@ const writeVariations = (variations: ExportRow["variations"]) =>
     )
     .join("|");
 
-/** Returns a file that the import reads as the same products. */
 export const writeCsv = (rows: ExportRow[]) =>
   [
     columns,

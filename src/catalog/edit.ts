@@ -26,7 +26,6 @@ export async function editCatalog<T>(
   }
 }
 
-/** Returns the API error of a violated constraint, and every other error as it is. */
 export function mapConstraintError(error: unknown): unknown {
   const constraint = violatedConstraint(error);
   if (constraint === "products_name_is_unique")

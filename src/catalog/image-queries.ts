@@ -7,7 +7,6 @@ export interface ImageRow {
   bytes: Buffer | null;
 }
 
-/** Returns the public path of a picture. */
 export const imageUrl = (name: string) => `/images/${name}`;
 
 export async function findImage(sql: Db, name: string): Promise<ImageRow | undefined> {

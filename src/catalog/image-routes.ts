@@ -65,7 +65,6 @@ export const imageAdminRoutes: FastifyPluginAsyncTypebox<{
       onRequest: requireManager,
       bodyLimit: maxImageBytes,
       config: { errorCodes: ["not_found"], responseHeaders: ["ETag"] },
-      // The handler checks the bytes.
       validatorCompiler: (route) =>
         route.httpPart === "body" ? () => true : validatorCompiler(route as never),
       schema: {
@@ -90,7 +89,6 @@ export const imageAdminRoutes: FastifyPluginAsyncTypebox<{
   );
 };
 
-/** Returns the picture with a new name. Throws `unsupported_media_type`. */
 function readImage(body: unknown) {
   const format = Buffer.isBuffer(body) ? detectImageType(body) : undefined;
   if (!format) throw new ApiError("unsupported_media_type", "Expected a picture: PNG, JPEG or WebP");

@@ -20,7 +20,6 @@ export function detectImageType(bytes: Buffer) {
 
 export interface ImageStore {
   write: (name: string, type: string, bytes: Buffer) => Promise<void>;
-  /** Returns undefined if there is no such picture. */
   read: (name: string) => Promise<Buffer | undefined>;
   remove: (name: string) => Promise<void>;
   close: () => void;

@@ -6,7 +6,6 @@ import type { Product } from "./schemas.ts";
 export interface Match {
   /** The name as PostgreSQL compares it. Rows with equal keys are the same product. */
   key: string;
-  /** Null for a new product. */
   product: Product | null;
 }
 
@@ -54,7 +53,6 @@ export type ExportRow = Pick<
   category: string | null;
 };
 
-/** Returns all products on the menu, oldest first. */
 export const listProductsForExport = (sql: Db) => sql<ExportRow[]>`
   select p.name, c.name as category, p.description, p.base_price_cents, p.image_url, p.variations
   from menu_products p

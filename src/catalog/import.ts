@@ -14,7 +14,6 @@ import { type ImportResult, ImportRow } from "./schemas.ts";
 
 export const maxImportBytes = 2 * 1024 * 1024;
 const maxRows = 1_000;
-/** A file of another form has an error for each cell. */
 const maxErrors = 1_000;
 
 type RowError = FieldError & { row: number };
@@ -45,7 +44,6 @@ export async function importProducts(
 
 const rollback = new Error("rolls back a dry run");
 
-/** Returns the validated rows. Throws `import_failed` with every bad cell. */
 function readRows(input: string | unknown[]): ImportRow[] {
   const raw = typeof input === "string" ? readFile(input) : input.map(readObject);
   if (raw.length > maxRows)
@@ -53,7 +51,6 @@ function readRows(input: string | unknown[]): ImportRow[] {
   const errors: RowError[] = [];
   const rows = raw.map(({ fields, errors: found }, index) => {
     const checked = checkRow(fields) as { value?: ImportRow; error?: ApiError };
-    // One error for each cell.
     const all = [...found, ...(checked.error?.extensions.errors ?? [])];
     const byPath = new Map(all.map((error) => [error.path, error]));
     for (const error of byPath.values()) errors.push({ row: index + 1, ...error });
@@ -119,7 +116,6 @@ async function writeCategories(tx: Db, rows: ImportRow[]): Promise<(string | und
   return rows.map(({ category }) => (category === undefined ? undefined : ids.next().value));
 }
 
-/** Returns the fields and variations of each row's product. Throws `import_failed`. */
 function planRows(rows: ImportRow[], matches: Match[], categories: (string | undefined)[]) {
   const errors: RowError[] = [];
   const products = rows.flatMap(({ category: _, ...cells }, index) => {
@@ -146,7 +142,6 @@ function planRows(rows: ImportRow[], matches: Match[], categories: (string | und
   return products;
 }
 
-/** Throws `import_failed` if two rows are the same product. */
 function rejectDuplicates(matches: Match[]) {
   const firstRows = new Map<string, number>();
   const errors = matches.flatMap(({ key }, index) => {

@@ -8,9 +8,8 @@ import { buildVariants, type Variants } from "../http/cached-response.ts";
 import { type MenuSnapshot, readThroughRedis } from "./menu-copy.ts";
 import { findMenu } from "./queries.ts";
 
-/** How often the listening connection is checked. */
 const heartbeatMs = 1_000;
-/** Without a heartbeat for so long, the menu is read again. */
+// Age at which the menu is read again if no heartbeat succeeded since.
 const staleAfterMs = 5_000;
 
 const menuViews = new Counter({ name: "menu_views_total", help: "Requests for the menu" });
@@ -124,7 +123,6 @@ export function openMenuCache(
   };
 }
 
-/** Invalidates the menu after each successful write by a route of `app`. */
 export const invalidateAfterWrites = (app: FastifyInstance, menu: MenuCache) =>
   app.addHook("onSend", async ({ method }, { statusCode }) => {
     if (method !== "GET" && statusCode < 400) menu.invalidate();

@@ -5,7 +5,6 @@ import type { Pool } from "../db/pool.ts";
 import { findMenuVersion } from "./queries.ts";
 
 export interface MenuSnapshot {
-  /** JSON. */
   text: string;
   /** By performance.now(): when the next sold-out item becomes available. */
   expiresAt: number;

@@ -16,7 +16,6 @@ interface NamedRow {
   name: string;
 }
 
-/** The rows that a product has already. */
 export interface ExistingChildren {
   variations: NamedRow[];
   option_groups: (NamedRow & { options: NamedRow[] })[];
@@ -89,7 +88,6 @@ function lowestOptionsChange(groups: OptionGroupRow[]): number {
   return sum;
 }
 
-/** Inserts or updates these rows and archives the product's other ones. */
 export async function writeChildren(tx: Db, id: string, { variations, option_groups }: ProductChildren) {
   const rows = variations.map((row) => ({ ...row, product_id: id }));
   await replaceVariations(tx, [id], rows);

@@ -21,7 +21,6 @@ import {
 } from "./queries.ts";
 import type { Product, ProductPatch } from "./schemas.ts";
 
-/** The fields that a new product may omit. */
 export const emptyProduct = {
   category_id: null,
   description: null,
@@ -92,7 +91,6 @@ export const changeAvailability = (
     await raiseVersion(tx, id);
   });
 
-/** Inserts a picture and shows it with the product. Throws `not_found`. */
 export const changeImage = (sql: Pool, id: string, image: ImageRow) =>
   editProduct(sql, id, async (tx) => {
     await lockProduct(tx, id, undefined);
@@ -100,7 +98,6 @@ export const changeImage = (sql: Pool, id: string, image: ImageRow) =>
     await setProductImage(tx, id, imageUrl(image.name));
   });
 
-/** Runs one edit in a transaction. Returns the product after it. */
 const editProduct = (sql: Pool, id: string, edit: (tx: Db) => Promise<void>): Promise<Product> =>
   editCatalog(sql, { product_id: id }, async (tx) => {
     await edit(tx);
@@ -114,7 +111,6 @@ export type IfMatch = string[] | undefined;
 export const readIfMatch = ({ "if-match": header }: { "if-match"?: string }): IfMatch =>
   header === undefined || header.trim() === "*" ? undefined : header.split(",").map((tag) => tag.trim());
 
-/** Returns the product's version as an ETag. */
 export const versionTag = ({ version }: { version: number }) => `"${version}"`;
 
 /** Locks the row before the product is read, so that concurrent edits of its children run one after the other. */
@@ -132,7 +128,6 @@ async function lockCategory(tx: Db, id: string | null | undefined) {
     throw invalidField("/category_id", "is not a category on the menu");
 }
 
-/** Returns the columns of a product. */
 export const toFields = (product: ProductFields): ProductFields => ({
   name: product.name.trim(),
   base_price_cents: product.base_price_cents,

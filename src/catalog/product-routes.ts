@@ -28,7 +28,6 @@ const edit = {
   config: { errorCodes: ["not_found", "name_taken", "stale_version"], responseHeaders: ["ETag"] },
 } as const;
 
-/** Sets the product's version as ETag. Returns the product. */
 function withETag(reply: FastifyReply, product: Product): Product {
   reply.header("etag", versionTag(product));
   return product;

@@ -42,7 +42,6 @@ export interface MenuRow extends Versioned {
   products: unknown[];
 }
 
-/** Returns the whole menu with its version. */
 export async function findMenu(sql: Db): Promise<MenuRow> {
   const [menu] = await sql<MenuRow[]>`
     select
@@ -62,7 +61,6 @@ export async function findMenu(sql: Db): Promise<MenuRow> {
   return menu!;
 }
 
-/** Returns the version of the catalog. */
 export async function findMenuVersion(sql: Db): Promise<string> {
   const [row] = await sql<{ version: string }[]>`select version from menu_version`;
   return row!.version;
@@ -73,7 +71,6 @@ export async function lockMenu(tx: Db) {
   await tx`select from menu_version for update`;
 }
 
-/** Returns a product with its variations and option groups, archived or not. */
 export async function findProduct(sql: Db, id: string): Promise<Product | undefined> {
   const [product] = await sql<Product[]>`select * from product_details where id = ${id}`;
   return product;
@@ -82,7 +79,6 @@ export async function findProduct(sql: Db, id: string): Promise<Product | undefi
 export interface ProductFilter {
   archived: boolean;
   category_id?: string | undefined;
-  /** Part of the name, regardless of case. */
   q?: string | undefined;
 }
 
@@ -137,7 +133,6 @@ export async function setProductSoldOut(tx: Db, id: string, until: string | null
     update products set sold_out_until = ${until}, version = version + 1, updated_at = now() where id = ${id}`;
 }
 
-/** Returns false if the product has no such variation. */
 export async function setVariationSoldOut(tx: Db, productId: string, id: string, until: string | null) {
   const { count } = await tx`
     update variations set sold_out_until = ${until}
@@ -145,7 +140,6 @@ export async function setVariationSoldOut(tx: Db, productId: string, id: string,
   return count > 0;
 }
 
-/** Returns false if the product has no such option. */
 export async function setOptionSoldOut(tx: Db, productId: string, id: string, until: string | null) {
   const { count } = await tx`
     update options set sold_out_until = ${until}
@@ -155,7 +149,6 @@ export async function setOptionSoldOut(tx: Db, productId: string, id: string, un
   return count > 0;
 }
 
-/** Raises the version after a change of a variation or an option. */
 export async function raiseVersion(tx: Db, id: string) {
   await tx`update products set version = version + 1, updated_at = now() where id = ${id}`;
 }
@@ -166,7 +159,6 @@ export async function setProductImage(tx: Db, id: string, imageUrl: string) {
     update products set image_url = ${imageUrl}, version = version + 1, updated_at = now() where id = ${id}`;
 }
 
-/** A variation or an option. */
 export interface VariationRow {
   id: string;
   name: string;

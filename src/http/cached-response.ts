@@ -15,7 +15,6 @@ export type Variants = Record<Encoding, Variant>;
 // An edit waits for the compression: quality 5 is nearly as small as 11 and much faster.
 const brotliOptions = { params: { [constants.BROTLI_PARAM_QUALITY]: 5 } };
 
-/** Returns the text in each encoding. */
 export async function buildVariants(text: string): Promise<Variants> {
   const bytes = Buffer.from(text);
   const hash = createHash("sha256").update(bytes).digest("base64url");

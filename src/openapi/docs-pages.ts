@@ -10,7 +10,6 @@ import { describeApi } from "./document.ts";
 
 const redocFolder = fileURLToPath(new URL("redoc", import.meta.url));
 
-/** Registers the document, Swagger UI at /docs and ReDoc at /redoc. */
 export async function registerDocs(app: FastifyInstance) {
   await describeApi(app, version);
   await app.register(async (docs) => {

@@ -29,7 +29,6 @@ export const listPromotions = (sql: Db, page: PageRequest) => sql<Promotion[]>`
   order by id desc
   limit ${page.limit + 1}`;
 
-/** Returns undefined for an archived promotion. */
 export async function findPromotion(sql: Db, id: string): Promise<Promotion | undefined> {
   const [promotion] = await sql<Promotion[]>`
     select ${columns(sql)} from promotions where id = ${id} and archived_at is null`;
@@ -56,7 +55,6 @@ export async function updatePromotion(
   return promotion;
 }
 
-/** Returns whether there was a promotion to archive. */
 export async function archivePromotion(sql: Db, id: string): Promise<boolean> {
   const { count } = await sql`
     update promotions set archived_at = now(), updated_at = now() where id = ${id} and archived_at is null`;

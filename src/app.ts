@@ -55,7 +55,6 @@ export interface AppDependencies {
   redis: Redis | undefined;
 }
 
-/** Returns the whole service as an app that is not listening yet. */
 export async function buildApp({ settings, sql, checkout, menu, redis, log }: AppDependencies) {
   const app = createServer(settings, sql, log);
   rejectUnexpectedBodies(app);

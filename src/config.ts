@@ -11,14 +11,13 @@ export interface Settings {
   port: number;
   apiPrefix: string;
   logLevel: string;
-  /** The number of proxies in front of the service, and of the X-Forwarded-For entries that it trusts. */
+  /** The number of proxies in front of the service, whose X-Forwarded-For entries it trusts. */
   trustProxy: number;
-  /** The origins whose scripts may call the API from a browser. */
   corsOrigins: string[] | "*";
   /** Undefined only in development, which then starts the embedded PostgreSQL. */
   databaseUrl: string | undefined;
   databasePoolMax: number;
-  /** The number of checkouts that may hold a connection at once. */
+  /** Checkouts that may hold a connection at once. */
   checkoutConcurrency: number;
   /** Undefined: instances share only the database. */
   redisUrl: string | undefined;
@@ -51,19 +50,18 @@ export interface Settings {
   /** Undefined: failures are only logged. */
   sentryDsn: string | undefined;
   worker: "inline" | "off";
-  /** The port on which a separate worker serves its metrics; 0 is off. */
+  /** 0 is off. */
   metricsPort: number;
   currency: string;
 }
 
-/** Settings without gaps: those of production, or with the development defaults. */
 export type CompleteSettings = Settings & {
   databaseUrl: string;
   paymentServiceUrl: string;
   notificationServiceUrl: string;
 };
 
-/** Returns settings that have no gaps. Throws if one is missing, which `readSettings` excludes in production. */
+/** Throws if a setting is missing, which `readSettings` excludes in production. */
 export function assertComplete(settings: Settings): CompleteSettings {
   const { databaseUrl, paymentServiceUrl, notificationServiceUrl } = settings;
   if (!databaseUrl || !paymentServiceUrl || !notificationServiceUrl)
@@ -71,13 +69,12 @@ export function assertComplete(settings: Settings): CompleteSettings {
   return { ...settings, databaseUrl, paymentServiceUrl, notificationServiceUrl };
 }
 
-/** Returns whether codes reach their users. In development they are printed to the log. */
+/** In development codes are printed to the log. */
 export const canSendMail = ({ production, smtpUrl }: Settings) => !production || smtpUrl !== undefined;
 
-/** An error whose message tells the operator everything: it is printed without a stack. */
+/** Printed without a stack: its message tells the operator everything. */
 export class OperatorError extends Error {}
 
-/** Names every problem of the settings at once. */
 export class SettingsError extends OperatorError {
   readonly problems: string[];
   constructor(problems: string[]) {
@@ -88,13 +85,12 @@ export class SettingsError extends OperatorError {
 
 const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
 
-// Signs tokens in development. Production must set its own.
 const developmentSecret = "ristretto-development-secret-never-for-production";
 
-/** The settings that production must have: all that have no default, or only the named ones. */
+/** The settings that production must have; "all": those without a default. */
 export type RequiredSettings = "all" | readonly string[];
 
-/** Returns the settings that the environment gives. Throws SettingsError naming every missing or malformed one. */
+/** Throws SettingsError naming every missing or malformed setting. */
 export function readSettings(
   env: Record<string, string | undefined>,
   required: RequiredSettings = "all",

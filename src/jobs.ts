@@ -1,5 +1,4 @@
-// The map of the background jobs. Each group of tasks has a runner of its own: jobs that wait for a slow provider
-// take no slots from the others.
+// Each group of tasks has its own runner: jobs that wait for a slow provider take no slots from the others.
 import { randomUUID } from "node:crypto";
 import { EventEmitter } from "node:events";
 import { Logger as JobLogger, run, type TaskList, type WorkerEvents } from "graphile-worker";
@@ -21,7 +20,6 @@ import { openRefundSender } from "./refunds/send.ts";
 
 declare global {
   namespace GraphileWorker {
-    /** The payload of each task. */
     interface Tasks {
       send_notification: { notification_id: string };
       send_refund: { refund_id: string };
@@ -40,7 +38,7 @@ const crontab = `
 17 * * * * delete_old_events
 `;
 
-/** Old events that one statement deletes, in a fraction of a second. */
+/** One statement deletes these in a fraction of a second. */
 const eventsAtOnce = 1_000;
 
 export interface Worker {
@@ -48,7 +46,6 @@ export interface Worker {
   stop: () => Promise<void>;
 }
 
-/** Runs jobs, the reconciler and the outbox publisher until it is stopped. */
 export async function startWorker(settings: CompleteSettings, sql: Pool, log: Logger): Promise<Worker> {
   const { notificationServiceUrl, notificationTimeoutMs, paymentRefundUrl, paymentTimeoutMs } = settings;
   const notifier = openNotifier(sql, notificationServiceUrl, notificationTimeoutMs, log);
@@ -99,7 +96,7 @@ export async function startWorker(settings: CompleteSettings, sql: Pool, log: Lo
   };
 }
 
-/** Opens the pool that the runners share. Each runner listens on one of its connections. */
+/** Each runner listens on one of its connections. */
 function openJobPool(connectionString: string, workerId: string, log: Logger) {
   const pool = new pg.Pool({
     connectionString,
@@ -141,10 +138,7 @@ function startRunner(pgPool: pg.Pool, workerId: string, log: Logger, options: Ru
 
 const connectionName = (workerId: string) => `ristretto jobs ${workerId}`;
 
-/**
- * Unlocks the jobs of workers that died: no connection has their name. The 30 seconds are for a worker whose
- * connections were cut. It may still call a provider, which takes less.
- */
+/** No connection has a dead worker's name. The 30 seconds cover a call to a provider after a cut connection. */
 async function unlockStaleJobs(sql: Pool) {
   await sql`
     select graphile_worker.force_unlock_workers(array_agg(distinct locked_by))

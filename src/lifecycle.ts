@@ -1,13 +1,9 @@
-// Shared by main, worker and cli: settings, log, signals and an orderly exit.
 import { existsSync } from "node:fs";
 import closeWithGrace from "close-with-grace";
 import { type Logger, pino } from "pino";
 import { OperatorError, type RequiredSettings, readSettings, type Settings } from "./config.ts";
 
-/**
- * npm forwards these to its child, which the terminal or the supervisor has signalled as well. Two within this time
- * count as one.
- */
+/** npm forwards these to its child, which the terminal has signalled too. Two within this time count as one. */
 const forwardedByNpm = ["SIGINT", "SIGTERM"] as const;
 const duplicateSignalMs = 1_000;
 
@@ -17,11 +13,7 @@ const shutdownGraceMs = 10_000;
 const logBufferBytes = 4_096;
 const logFlushMs = 100;
 
-/**
- * Runs `body` with the settings and the log, until it returns "exit", an error or a signal. Then it disposes the stack,
- * last in, first out, and exits: 0, or 1 after an error. A second signal exits at once. `required` names the settings
- * that production must have.
- */
+/** Ends at "exit", a signal or an error (status 1), and disposes the stack. A second signal exits at once. */
 export async function runProcess(
   body: (context: {
     settings: Settings;
@@ -78,7 +70,6 @@ function loadSettings(required: RequiredSettings): Settings {
   }
 }
 
-/** Prints messages for the operator as they are; logs other errors with their stack. */
 function report(problem: unknown, log?: Logger) {
   if (typeof problem === "string") console.error(problem);
   else if (isForOperator(problem)) console.error(`\n${problem.message}\n`);
@@ -90,7 +81,6 @@ const isForOperator = (error: unknown): error is Error =>
   error instanceof OperatorError ||
   (error instanceof Error && "code" in error && error.code === "EADDRINUSE");
 
-/** Returns a log of JSON lines, or of readable ones on a developer's terminal. */
 async function createLog({ production, logLevel }: Settings): Promise<Logger> {
   const options = { level: logLevel };
   if (production || !process.stdout.isTTY)

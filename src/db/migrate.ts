@@ -11,8 +11,7 @@ const seedsFolder = fileURLToPath(new URL("../../seeds/", import.meta.url));
 /** Serializes instances that migrate at the same time. */
 const advisoryLockKey = 71_034_552;
 
-// Queries on a table queue behind a migration that waits for its lock, so each wait is short. It is shorter than
-// PostgreSQL's deadlock_timeout (1 s): if a migration and an order wait for each other, the migration gives way.
+// Queries queue behind a waiting migration. Below deadlock_timeout (1 s): in a deadlock the migration gives way.
 const lockTimeoutMs = 500;
 const retryDelayMs = 1_000;
 const lockNotAvailable = "55P03";
@@ -26,11 +25,7 @@ interface MigrateOptions {
   folder?: string;
 }
 
-/**
- * Runs the pending migrations, those of the job queue included. Several processes may run it at once, also while
- * instances of the previous version serve requests. Throws an OperatorError if the database does not accept the
- * connection, if it belongs to version 0.2 or older, or if a table is in use at each attempt.
- */
+/** Several processes may run it at once. Throws OperatorError: no access, a 0.2 database, or a table in use. */
 export async function migrate(
   databaseUrl: string,
   { attempts = 180, folder = migrationsFolder }: MigrateOptions = {},
@@ -91,19 +86,18 @@ async function runPendingMigrations(client: Client, dir: string, attempts: numbe
   }
 }
 
-/** Runs the seeds: the seed users and the seed catalog, both upserts. For development only. */
+/** Upserts, for development only. */
 export async function seed(sql: Db) {
   for (const file of ["staff.sql", "catalog.sql"])
     await sql.unsafe(await readFile(seedsFolder + file, "utf8"));
 }
 
-/** Returns whether the shop is new: it has no user. */
 export async function isEmpty(sql: Db): Promise<boolean> {
   const [row] = await sql<{ empty: boolean }[]>`select not exists (select from users) as empty`;
   return row!.empty;
 }
 
-/** Returns the names of the migrations that the database lacks. Throws if it was never migrated. */
+/** Throws if the database was never migrated. */
 export async function pendingMigrations(sql: Db): Promise<string[]> {
   const files = (await readdir(migrationsFolder)).filter((file) => file.endsWith(".sql"));
   const names = files.map((file) => file.replace(/\.sql$/, ""));

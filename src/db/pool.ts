@@ -3,21 +3,15 @@ import { assertPatchedDriver } from "./driver.ts";
 
 /** A pool or a transaction: the first parameter of every query function. */
 export type Db = ISql<Record<string, never>>;
-/** A pool. */
 export type Pool = Sql<Record<string, never>>;
 
 export interface PoolOptions {
-  /** Shown in pg_stat_activity. */
   name: string;
   max: number;
   /** PostgreSQL ends a session whose transaction is idle for longer. */
   idleInTransactionMs?: number;
-  /**
-   * "force_generic_plan" plans a statement once for all parameters, where planning takes longer than running.
-   * "force_custom_plan" plans each run, where a table grows faster than PostgreSQL analyzes it.
-   */
+  /** Generic where planning takes longer than running; custom where a table grows faster than its statistics. */
   planCacheMode?: "force_generic_plan" | "force_custom_plan";
-  /** Called at each notice on a channel that the connection listens to. */
   onnotify?: () => void;
   /** PostgreSQL ends a session that is idle for longer; by default never. */
   idleSessionMs?: number;
@@ -31,10 +25,7 @@ const idleInTransactionMs = 10_000;
 // Constant: a query finds a PostgreSQL that is back at once, and fails fast while it is away.
 const reconnectSeconds = 0.2;
 
-/**
- * Returns a pool, which connects at its first query. Times are read as RFC 3339 strings in UTC with milliseconds.
- * Throws if the driver is not the patched one.
- */
+/** Reads times as RFC 3339 strings in UTC with milliseconds. Throws if the driver is not patched. */
 export function openPool(url: string, { name, max, ...options }: PoolOptions): Pool {
   assertPatchedDriver();
   return postgres(url, {
@@ -75,7 +66,6 @@ export function openPool(url: string, { name, max, ...options }: PoolOptions): P
   }) as unknown as Pool;
 }
 
-/** Returns the name of the constraint that an insert or update violated, if that is the error. */
 export function violatedConstraint(error: unknown): string | undefined {
   return error instanceof postgres.PostgresError && error.code.startsWith("23")
     ? error.constraint_name

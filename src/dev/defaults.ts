@@ -5,13 +5,9 @@ import { openPool } from "../db/pool.ts";
 import { findPostgres, startPostgres } from "./postgres.ts";
 import { startProvider } from "./provider.ts";
 
-/** The data of the embedded PostgreSQL. */
 const dataFolder = resolve(".data");
 
-/**
- * Returns the settings with defaults. Starts the embedded PostgreSQL and the simulated provider if the settings name
- * none, and defers their stop to `stack`. Throws AlreadyRunning if another instance uses the embedded PostgreSQL.
- */
+/** Starts what the settings lack and defers its stop to `stack`. Throws AlreadyRunning if another instance runs. */
 export async function applyDefaults(
   settings: Settings,
   stack: AsyncDisposableStack,
@@ -20,7 +16,7 @@ export async function applyDefaults(
   return { ...settings, databaseUrl, ...(await providerDefaults(settings, stack)) };
 }
 
-/** Returns a worker's settings with defaults. The worker shares the database of the running instance; throws if none runs. */
+/** The worker shares the database of the running instance; throws if none runs. */
 export async function applyWorkerDefaults(
   settings: Settings,
   stack: AsyncDisposableStack,
@@ -33,7 +29,6 @@ export async function applyWorkerDefaults(
   return { ...settings, databaseUrl, ...(await providerDefaults(settings, stack)) };
 }
 
-/** Returns the URL of the configured database or of the running instance's; else starts the embedded PostgreSQL. */
 export const findOrStartDatabase = async (settings: Settings, stack: AsyncDisposableStack): Promise<string> =>
   settings.databaseUrl ?? (await findRunningDatabase()) ?? (await startDatabase(stack));
 
@@ -43,7 +38,6 @@ async function startDatabase(stack: AsyncDisposableStack): Promise<string> {
   return postgres.url;
 }
 
-/** Returns the URL of the running instance's embedded PostgreSQL. */
 async function findRunningDatabase(): Promise<string | undefined> {
   const url = await findPostgres(dataFolder);
   if (!url) return undefined;
@@ -71,7 +65,6 @@ async function providerDefaults(settings: Settings, stack: AsyncDisposableStack)
   };
 }
 
-/** Returns the text after a start: the addresses, the seed users, and a command that orders an espresso. */
 export const banner = (address: string, apiPrefix: string) => `
   Ristretto is open: ${address}
 

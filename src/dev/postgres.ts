@@ -7,29 +7,23 @@ import { join } from "node:path";
 import { OperatorError } from "../config.ts";
 import { openPool, type Pool } from "../db/pool.ts";
 
-/** Thrown when another running instance uses the data folder. */
 export class AlreadyRunning extends OperatorError {}
 
 export interface EmbeddedPostgres {
-  /** A superuser's connection URL on the loopback interface. */
   url: string;
   stop: () => Promise<void>;
 }
 
-// The instance that holds this advisory lock owns the server. A killed instance loses its connection and so the lock,
-// even if its PostgreSQL still runs.
+// Its holder owns the server. A killed instance loses the lock, even if its PostgreSQL still runs.
 const ownerLockKey = 71_034_551;
 
-/** Returns the paths in `folder`. `initialize` moves `postgres` into place as a whole, so that it is never half made. */
+/** `initialize` moves `postgres` into place as a whole, so that it is never half made. */
 const pathsIn = (folder: string) => {
   const home = join(folder, "postgres");
   return { home, data: join(home, "data"), password: join(home, "password"), log: join(home, "log") };
 };
 
-/**
- * Starts PostgreSQL on `folder`, and creates the folder at the first start. Takes over a server that a killed instance
- * left running. `settings` are PostgreSQL's settings. Throws AlreadyRunning if another instance uses the folder.
- */
+/** Takes over a server that a killed instance left running. Throws AlreadyRunning if an instance uses the folder. */
 export async function startPostgres(
   folder: string,
   settings: Record<string, string> = {},
@@ -98,10 +92,7 @@ export async function findPostgres(folder: string): Promise<string | undefined> 
   return `postgres://postgres:${(await readFile(password, "utf8")).trim()}@127.0.0.1:${port}/postgres`;
 }
 
-/**
- * Removes the PID file of a crashed server. Its PID may belong to another process or to a zombie by now, which
- * PostgreSQL would take for a running server.
- */
+/** The PID of a crashed server may belong to another process, which PostgreSQL would take for a running server. */
 async function removeStalePidFile(data: string) {
   const pidFile = join(data, "postmaster.pid");
   const [pid] = (await readFile(pidFile, "utf8").catch(() => "")).split("\n");
@@ -110,7 +101,7 @@ async function removeStalePidFile(data: string) {
   if (!command.includes(data)) await rm(pidFile, { force: true });
 }
 
-/** Acquires the ownership lock and keeps it. Throws if the server at `url` does not respond. */
+/** Keeps the lock. Throws if the server at `url` does not respond. */
 async function acquireOwnership(url: string): Promise<{ url: string; owner: Pool } | "taken"> {
   const owner = openPool(url, { name: "owner", max: 1 });
   try {
@@ -128,7 +119,6 @@ async function acquireOwnership(url: string): Promise<{ url: string; owner: Pool
   return "taken";
 }
 
-/** Creates data and password in a temporary folder, and moves it into place as a whole. */
 async function initialize(postgres: Postgres, folder: string) {
   const temporary = join(folder, `initdb-${process.pid}`);
   for (const path of (await readdir(folder)).map((name) => join(folder, name))) {
@@ -184,7 +174,6 @@ const unprivilegedWrappers = [
   },
 ];
 
-/** Returns the binaries of this platform, run as another user if this process is root's. */
 async function findBinaries(folder: string): Promise<Postgres> {
   const platform = process.platform === "win32" ? "windows" : process.platform;
   const binaries: Record<"initdb" | "pg_ctl", string> = await import(

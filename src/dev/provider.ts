@@ -1,19 +1,15 @@
-// Simulates the payment and the notification provider over HTTP on the loopback interface. The last two digits of a
-// charge select the outcome: 13 is declined, 37 gets a 500, 99 gets no response.
+// The last two digits of a charge select the outcome: 13 is declined, 37 gets a 500, 99 gets no response.
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface SandboxProvider {
-  /** The base of `/payments`, `/refunds` and `/notifications`, which accept POST. */
   url: string;
   stop: () => Promise<void>;
 }
 
-/** The response time of a fast provider. */
 const responseDelayMs = 5;
 
-/** Listens on a free port until it is stopped. */
 export async function startProvider(): Promise<SandboxProvider> {
   // A repeated idempotency key gets the first response, so that no charge is made twice.
   const responses = new Map<string, { status: number; body: object }>();

@@ -16,9 +16,8 @@ import { createWakeSignal } from "./wake-signal.ts";
 export interface Sink {
   name: string;
   /**
-   * Appends events in order. `cursor` is the sink's end as the last call returned it. An empty list only compares the
-   * end. Throws PermanentSinkError for an event that the sink will never accept. Any other error is temporary, and some
-   * events may have arrived.
+   * `cursor` is the end that the last call returned. An empty list only compares it. Throws PermanentSinkError for an
+   * event that the sink will never accept. Any other error is temporary, and some events may have arrived.
    */
   publish: (events: Event[], cursor: string | null) => Promise<PublishResult>;
   close: () => Promise<void>;
@@ -30,21 +29,19 @@ export interface PublishResult {
   cursorMismatch?: "emptied" | { lastEventId: string | undefined };
 }
 
-/** The sink rejects an event however often it is sent. */
 export class PermanentSinkError extends Error {}
 
 /** Events in one call: a few hundred KB, which is below a broker's limit. */
 const batchSize = 200;
 /** Events that are sent again to a sink that was emptied: the length at which it is trimmed. */
 const refillCount = 100_000;
-/** Interval between looks without a wake-up, which also find a sink that lost events. */
+/** Interval between looks without a wake-up, which find a sink that lost events. */
 const pollMs = 1_000;
-/** Pause between tries while the sink is down; it doubles each time. */
+/** Pauses while the sink is down; each doubles the last. */
 const pausesMs = { first: 250, longest: 5_000 };
 /** Rejections of one event after which the delivery goes on without it. */
 const maxRejections = 3;
 
-/** Delivers to one sink while this instance leads, until it is stopped. A sink that is down delays itself alone. */
 export function startDelivery(sql: Pool, sink: Sink, isLeader: () => boolean, log: Logger) {
   const wakeSignal = createWakeSignal();
   const stopping = new AbortController();
@@ -53,7 +50,7 @@ export function startDelivery(sql: Pool, sink: Sink, isLeader: () => boolean, lo
   /** Events up to this seq go one by one: the sink rejected one of them and did not say which. */
   let singlyUpTo = 0;
 
-  /** Delivers a batch. Returns whether more events may wait. */
+  /** Returns whether more events may wait. */
   async function deliver(): Promise<boolean> {
     const state = await findSinkState(sql, sink.name);
     const limit = state.position < singlyUpTo ? 1 : batchSize;

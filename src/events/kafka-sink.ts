@@ -7,7 +7,7 @@ const requestTimeoutMs = 10_000;
 /** A broker's errors for a record that it will never accept. */
 const permanentErrors = ["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE", "INVALID_RECORD"];
 
-/** Returns the sink that publishes to the Kafka topic, keyed by subject, so that each subject's events stay in order. */
+/** Keyed by subject, so that each subject's events stay in order. */
 export function openKafkaSink(brokers: string[]): Sink {
   let opening: Promise<Producer<string, string, string, string>> | undefined;
 
@@ -61,8 +61,7 @@ export function openKafkaSink(brokers: string[]): Sink {
         await (await opening).send({ messages });
         return { cursor: null };
       } catch (error) {
-        // The sequence that the broker expects of this producer is unknown now. A new producer starts afresh, and
-        // consumers drop repeats by id.
+        // The broker's expected sequence is unknown now. A new producer starts afresh; consumers drop repeats by id.
         await discard();
         if (permanentErrors.some((id) => hasErrorId(error, id)))
           throw new PermanentSinkError(error instanceof Error ? error.message : String(error), {
@@ -75,7 +74,6 @@ export function openKafkaSink(brokers: string[]): Sink {
   };
 }
 
-/** Returns whether the error, or an error nested in it, is this error of the broker. */
 function hasErrorId(error: unknown, id: string): boolean {
   const found = error as { apiId?: string; errors?: unknown[]; cause?: unknown } | undefined;
   return (

@@ -25,24 +25,20 @@ import { openKafkaSink } from "./kafka-sink.ts";
 import { assignSequence, tryAcquireLeadership } from "./queries.ts";
 import { openRedisSink } from "./redis-sink.ts";
 
-/** Events in one transaction: a few milliseconds of work. */
 const batchSize = 500;
 /** Interval of the leader's polls; half of it is added to an event's latency on average. */
 const pollMs = 25;
 /** The interval after a batch above `busySize`: larger batches cost less for each event. */
 const busyPollMs = 50;
 const busySize = 5;
-/** The interval after `idleAfterMs` without an event. */
 const idlePollMs = 100;
 const idleAfterMs = 10_000;
 /** Interval at which the other processes try to lead. */
 const standbyMs = 1_000;
-/** Many polls, few seconds. */
 const idleSessionMs = 10_000;
 
 export type PublisherSettings = Pick<CompleteSettings, "databaseUrl" | "redisUrl" | "kafkaBrokers">;
 
-/** Returns the names of the configured sinks. */
 export const sinkNames = ({ redisUrl, kafkaBrokers }: Omit<PublisherSettings, "databaseUrl">) => [
   ...(redisUrl ? ["redis"] : []),
   ...(kafkaBrokers.length > 0 ? ["kafka"] : []),
@@ -101,7 +97,6 @@ export function startOutboxPublisher(sql: Pool, settings: PublisherSettings, log
     }
   }
 
-  /** Returns the pause after a batch of this size, or after none because another process leads. */
   function pauseMs(assigned: number | undefined, quietMs: number) {
     if (assigned === undefined) return standbyMs;
     if (assigned > busySize) return busyPollMs;

@@ -24,7 +24,6 @@ export async function insertEvent(sql: Db, event: NewEvent) {
     )`;
 }
 
-/** Inserts many events in one statement, in the transaction of the change. */
 export async function insertEvents(sql: Db, events: NewEvent[]) {
   const rows = events.map((event) => ({ ...event, id: newId() }));
   await sql`
@@ -34,13 +33,10 @@ export async function insertEvents(sql: Db, events: NewEvent[]) {
       as row (id uuid, type text, subject_id uuid, data json)`;
 }
 
-/** The advisory lock of the leader, in the two-key form that no other lock of this service uses. */
+/** Two keys: no other lock of this service has that form. */
 const leaderLock = [7, 1] as const;
 
-/**
- * Returns whether this session leads, and whether events wait for a sequence number. Takes the lock if it is free; the
- * session keeps it until it ends. Safe to call again.
- */
+/** Returns whether this session leads and whether events wait. A session that takes the lock keeps it until it ends. */
 export async function tryAcquireLeadership(sql: Db): Promise<{ leads: boolean; waiting: boolean }> {
   const [row] = await sql<[{ leads: boolean; waiting: boolean }]>`
     select
@@ -50,7 +46,7 @@ export async function tryAcquireLeadership(sql: Db): Promise<{ leads: boolean; w
   return row;
 }
 
-/** Assigns seq to the oldest events without one, at most `limit`. Returns how many. Only the leader may call it. */
+/** Returns how many events got a seq, at most `limit`. Only the leader may call it. */
 export async function assignSequence(tx: Db, limit: number): Promise<number> {
   const [row] = await tx<[{ assigned: number }]>`
     with batch as (
@@ -73,14 +69,13 @@ export async function assignSequence(tx: Db, limit: number): Promise<number> {
   return row.assigned;
 }
 
-/** The published columns of an event. seq is a double, exact up to 2^53; a bigint would arrive as text. */
+/** seq is a double, exact up to 2^53: a bigint would arrive as text. */
 const eventColumns = (sql: Db) => sql`id, seq::float8 as seq, type, subject_id, created_at, data`;
 
-/** Returns at most `limit` events after `seq`, in order. */
 export const listEventsAfter = (sql: Db, seq: number, limit: number) => sql<Event[]>`
   select ${eventColumns(sql)} from events where seq > ${seq} order by seq limit ${limit}`;
 
-/** Returns the events of one subject, or of all, newest first; one row more than the page holds. */
+/** Returns one row more than the page holds, newest first. */
 export const listEvents = (sql: Db, subjectId: string | undefined, page: PageRequest) => sql<Event[]>`
   select ${eventColumns(sql)} from events
   where seq is not null
@@ -89,7 +84,7 @@ export const listEvents = (sql: Db, subjectId: string | undefined, page: PageReq
   order by id desc
   limit ${page.limit + 1}`;
 
-/** Returns the average seconds that orders spent in each status, of the steps between `from` and `to`; null if none. */
+/** Returns average seconds, of the steps between `from` and `to`; null if there are none. */
 export async function averageSecondsInStatus(sql: Db, { from, to }: { from: string; to: string }) {
   // The index is on id, which begins with the time. Clocks of instances differ by less than a minute.
   const firstId = uuidv7({ msecs: Date.parse(from) - 60_000, seq: 0, random: new Uint8Array(16) });
@@ -111,12 +106,11 @@ export async function averageSecondsInStatus(sql: Db, { from, to }: { from: stri
   return row;
 }
 
-/** Selects the events of orders, or of one order. A refund of a charge without an order belongs to neither. */
+/** A refund of a charge without an order belongs to no order. */
 const ofOrders = (sql: Db, orderId: string | undefined) => sql`
   (type like 'order.%' or (type = 'payment.refunded' and data ->> 'id' = subject_id::text))
   ${orderId ? sql`and subject_id = ${orderId}` : sql``}`;
 
-/** Returns at most `limit` events of one order, or of all orders, after `seq`. */
 export const listOrderEventsAfter = (sql: Db, orderId: string | undefined, seq: number, limit: number) => sql<
   Event[]
 >`
@@ -124,19 +118,17 @@ export const listOrderEventsAfter = (sql: Db, orderId: string | undefined, seq: 
   where seq > ${seq} and ${ofOrders(sql, orderId)}
   order by seq limit ${limit}`;
 
-/** Returns whether `seq` is a stored event of the order, or of any order. */
 export async function isOrderEvent(sql: Db, orderId: string | undefined, seq: number): Promise<boolean> {
   const found = await sql`select from events where seq = ${seq} and ${ofOrders(sql, orderId)}`;
   return found.count > 0;
 }
 
-/** Returns the highest seq that was assigned; 0 before the first. */
+/** Returns 0 before the first event. */
 export async function findLastSeq(sql: Db): Promise<number> {
   const [row] = await sql<[{ last_seq: number }]>`select last_seq::float8 as last_seq from event_sequence`;
   return row.last_seq;
 }
 
-/** Returns the committed events without a seq. */
 export const listUnsequenced = (sql: Db) => sql<Pick<Event, "id" | "subject_id">[]>`
   select id, subject_id from events where seq is null`;
 
@@ -147,7 +139,7 @@ export interface SinkState {
   cursor: string | null;
 }
 
-/** Returns how far a sink is. Inserts a new sink at the first stored event. */
+/** Inserts a new sink at the first stored event. */
 export async function findSinkState(sql: Db, name: string): Promise<SinkState> {
   const [state] = await sql<SinkState[]>`
     select position::float8 as position, cursor from event_sinks where name = ${name}`;
@@ -163,7 +155,6 @@ export async function moveSink(sql: Db, name: string, from: SinkState, to: SinkS
     where name = ${name} and position = ${from.position}`;
 }
 
-/** Returns the seq of a stored event, if it has one. */
 export async function findSeq(sql: Db, eventId: string): Promise<number | undefined> {
   const [event] = await sql<{ seq: number }[]>`
     select seq::float8 as seq from events where id = ${eventId} and seq is not null`;
@@ -178,13 +169,9 @@ export async function insertDeadLetter(sql: Db, sink: string, event: Event, erro
     on conflict (sink, event_id) do nothing`;
 }
 
-/** Days for which events are stored. */
 const retentionDays = 30;
 
-/**
- * Deletes old events that each of `sinks` has. Returns how many. Looks at the first `limit` events only: seq and
- * created_at rise together, apart from the length of a transaction.
- */
+/** Looks at the first `limit` events only: seq and created_at rise together, apart from a transaction's length. */
 export async function deleteOldEvents(sql: Db, sinks: string[], limit: number): Promise<number> {
   const { count } = await sql`
     with reached as (
@@ -209,11 +196,9 @@ export async function countUnsequenced(sql: Db): Promise<number> {
   return row.count;
 }
 
-/** Returns how many events each sink does not have yet. */
 export const listSinkLags = (sql: Db) => sql<{ sink: string; lag: number }[]>`
   select name as sink, (last_seq - position)::float8 as lag from event_sinks, event_sequence`;
 
-/** Counts the events that have waited for a seq for over a minute. */
 export const countDelayedEvents = (sql: Db) => sql<Backlog[]>`
   select 'events without a seq for over a minute' as about, count(*)::int as count, null as cents
   from events where seq is null and created_at < now() - interval '1 minute'`;

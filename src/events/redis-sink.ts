@@ -6,9 +6,8 @@ const stream = "ristretto:events";
 /** Approximate length at which the stream is trimmed. */
 const maxLength = 100_000;
 
-// Appends the events if the stream's end is still the cursor, else returns the end. One script: a stream that was flushed
-// between the check and the append would look complete for ever. The end is the last generated id, which stays when
-// consumers delete entries.
+// One script: a stream flushed between the check and the append would look complete for ever.
+// The end is the last generated id, which stays when consumers delete entries.
 const append = `
   local last = ''
   local exists = redis.call('EXISTS', KEYS[1]) == 1

@@ -27,7 +27,6 @@ export const eventProperties = {
   created_at: Time,
 };
 
-/** An event as every sink receives it. */
 export const Event = Type.Object(
   {
     ...eventProperties,

@@ -19,7 +19,6 @@ const clientClosedRequest = 499;
 
 const recorded = new WeakSet<FastifyRequest>();
 
-/** Logs and counts each response, and each request whose client left before the response. */
 export function registerAccessLog(app: FastifyInstance) {
   app.addHook("onResponse", (request, reply, done) => {
     record(request, reply, reply.statusCode);

@@ -1,4 +1,3 @@
-// A response body that is prepared once and sent often: in each encoding, each with a strong ETag.
 import { createHash } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { promisify } from "node:util";
@@ -29,10 +28,7 @@ export async function buildVariants(text: string): Promise<Variants> {
   };
 }
 
-/**
- * Sets the headers of the variant that the client accepts, to be revalidated at each use. Returns its bytes, or
- * undefined and status 304 if the client has one of the variants.
- */
+/** Returns the bytes of the variant that the client accepts; undefined with status 304 if it has one of them. */
 export function negotiate(variants: Variants, headers: IncomingHttpHeaders, reply: FastifyReply) {
   const encoding = selectEncoding(headers["accept-encoding"] as string | undefined);
   const { bytes, etag } = variants[encoding];
@@ -48,14 +44,14 @@ export function negotiate(variants: Variants, headers: IncomingHttpHeaders, repl
   return bytes;
 }
 
-/** Returns whether the header names one of the ETags. Compares weakly, because proxies may weaken an ETag. */
+/** Compares weakly, because proxies may weaken an ETag. */
 export function matchesIfNoneMatch(etags: string[], ifNoneMatch: string | undefined): boolean {
   if (ifNoneMatch === undefined) return false;
   const matching = ["*", ...etags];
   return ifNoneMatch.split(",").some((tag) => matching.includes(tag.trim().replace(/^W\//, "")));
 }
 
-/** Returns the smallest encoding that the client accepts. Weights other than `q=0` are ignored. */
+/** Ignores weights other than `q=0`. */
 function selectEncoding(acceptEncoding = ""): Encoding {
   const accepted = acceptEncoding.split(",").flatMap((part) => {
     const [name, weight] = part.split(";").map((word) => word.trim().toLowerCase());

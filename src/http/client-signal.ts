@@ -1,9 +1,6 @@
 import type { FastifyReply } from "fastify";
 
-/**
- * Returns a signal that aborts when the client disconnects, or when the response has been sent. Fastify's own
- * `request.signal` aborts as soon as the body has been read.
- */
+/** Aborts at disconnection or after the response. Fastify's `request.signal` aborts once the body has been read. */
 export function clientSignal({ raw }: FastifyReply): AbortSignal {
   const controller = new AbortController();
   raw.once("close", () => controller.abort());

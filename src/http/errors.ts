@@ -3,7 +3,6 @@ import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 
-/** The closed list of error codes. Each has one HTTP status. */
 export const codes = {
   validation_failed: 400,
   invalid_cursor: 400,
@@ -63,7 +62,6 @@ export interface ProblemExtensions {
   errors?: FieldError[];
   /** Seconds. */
   retryAfter?: number;
-  /** Members of this code alone, such as `expected_total_cents`. */
   members?: Record<string, unknown>;
 }
 
@@ -73,7 +71,6 @@ export interface Guard {
   errorCodes: Code[];
 }
 
-/** An error for the client. Its code decides the status. */
 export class ApiError extends Error {
   readonly code: Code;
   readonly extensions: ProblemExtensions;
@@ -84,10 +81,9 @@ export class ApiError extends Error {
   }
 }
 
-/** Returns a 404 for a row that does not exist, or that the client may not know of. */
+/** For a row that does not exist, or that the client may not know of. */
 export const notFound = (name: string) => new ApiError("not_found", `${name} not found`);
 
-/** Returns a 400 that names one field. */
 export const invalidField = (path: string, message: string) =>
   new ApiError("validation_failed", `${path || "the body"}: ${message}`, { errors: [{ path, message }] });
 
@@ -107,7 +103,6 @@ const frameworkCodes: Record<string, [Code, string]> = {
 const databaseUnavailable =
   /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EHOSTUNREACH|ENOTFOUND|ETIMEDOUT|EPIPE|08|57P0|53|57014|55P03|25P03)/;
 
-/** Returns the error to send for any error that was thrown. */
 export function toApiError(error: FastifyError | ApiError): ApiError {
   if (error instanceof ApiError) return error;
   const known = frameworkCodes[error.code];
@@ -121,7 +116,7 @@ export function toApiError(error: FastifyError | ApiError): ApiError {
 
 export const statusOf = ({ code }: ApiError) => codes[code];
 
-/** Returns the problem+json document of an error (RFC 9457). */
+/** RFC 9457. */
 export function problem(error: ApiError, requestId: string) {
   const status = codes[error.code];
   return {
@@ -136,15 +131,14 @@ export function problem(error: ApiError, requestId: string) {
   };
 }
 
-/** Sends a problem+json. Logs the cause of a 5xx, which the client never sees. */
+/** Logs the cause of a 5xx, which the client never sees. */
 export function sendProblem(cause: FastifyError | ApiError, request: FastifyRequest, reply: FastifyReply) {
   const error = toApiError(cause);
   const status = codes[error.code];
   if (status >= 500) request.log.error({ err: cause, code: error.code }, "request failed");
   // Fastify rejects a malformed URL before the hook that sets this header.
   reply.header("x-request-id", request.id);
-  // Fastify would close the connection while the client still sends. The client would see a reset instead of the
-  // response, and nginx would count a failure of the instance. So the rest of the body is read and dropped.
+  // Fastify would close the connection while the client sends: a reset instead of the response. The body is drained.
   if (error.code === "body_too_large") reply.removeHeader("connection");
   if (status === 401) reply.header("www-authenticate", "Bearer");
   if (error.extensions.retryAfter !== undefined) reply.header("retry-after", error.extensions.retryAfter);
@@ -158,7 +152,6 @@ export function sendProblem(cause: FastifyError | ApiError, request: FastifyRequ
 const unknownRoute = ({ method }: FastifyRequest) =>
   new ApiError("not_found", `No route for ${method} on this path`);
 
-/** Sends each error as problem+json, unknown routes and Fastify's errors included. */
 export function registerErrorHandler(app: FastifyInstance) {
   app.setErrorHandler(sendProblem);
   app.setNotFoundHandler((request, reply) => sendProblem(unknownRoute(request), request, reply));

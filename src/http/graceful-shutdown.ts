@@ -1,12 +1,8 @@
-// Graceful shutdown: requests in flight get their response, other connections are closed.
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 import type { FastifyInstance } from "fastify";
 
-/**
- * A proxy must not repeat a POST that it sent into a connection while we closed it. So idle connections stay open for
- * longer than the proxy keeps them (`keepalive_timeout` in deploy/nginx): the proxy closes them, or the next response.
- */
+/** Longer than nginx's `keepalive_timeout`: a proxy must not repeat a POST into a connection that we closed. */
 const proxyLingerMs = 3_000;
 /** For a request that is on its way at this moment. */
 const directLingerMs = 100;
@@ -16,10 +12,8 @@ const commitMs = 2_000;
 
 const draining = new WeakSet<object>();
 
-/** Returns whether this server is about to stop, and so not ready. */
 export const isDraining = (server: object) => draining.has(server);
 
-/** Lets `app.close()` finish the requests in flight, and close all other connections. */
 export function registerGracefulShutdown(app: FastifyInstance) {
   const { trustProxy, paymentTimeoutMs } = app.settings;
   const server = app.server as Server;

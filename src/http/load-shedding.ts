@@ -9,7 +9,6 @@ declare module "fastify" {
   }
 }
 
-/** For routes that report on the process itself. */
 export const bypassLoadShedding = { bypassLoadShedding: true } as const;
 
 const maxEventLoopDelayMs = 1_000;
@@ -19,10 +18,8 @@ const minStallMs = 1.5 * sampleMs;
 
 const stalls = new WeakMap<object, () => boolean>();
 
-/** Returns whether the event loop of this server has been overloaded for a while. */
 export const isStalled = (server: object) => stalls.get(server)?.() ?? false;
 
-/** Rejects requests while the event loop stalls, except on routes with `config: bypassLoadShedding`. */
 export async function registerLoadShedding(app: FastifyInstance) {
   await app.register(underPressure, {
     maxEventLoopDelay: maxEventLoopDelayMs,

@@ -4,7 +4,6 @@ import { ApiError } from "./errors.ts";
 import { Nullable } from "./schemas.ts";
 import { isUuid } from "./validation.ts";
 
-/** Query parameters of every list. */
 export const pageQuery = {
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: "Rows of a page, default 20" })),
   cursor: Type.Optional(
@@ -15,7 +14,6 @@ export const pageQuery = {
   ),
 };
 
-/** A page of a list, with a title such as `OrderPage`. */
 export const Page = <T extends TSchema>(item: T) =>
   Type.Object(
     {
@@ -31,10 +29,7 @@ export interface PageRequest {
   after: string | null;
 }
 
-/**
- * Returns the page that a query asks for. `list` returns the rows after `page.after`, at least `limit + 1` if there are
- * as many. Throws `invalid_cursor`.
- */
+/** `list` returns the rows after `page.after`, at least `limit + 1` if there are as many. Throws `invalid_cursor`. */
 export async function paginate<Row extends { id: string }>(
   query: { limit?: number; cursor?: string },
   list: (page: PageRequest) => Promise<Row[]>,
@@ -48,8 +43,7 @@ export async function paginate<Row extends { id: string }>(
   return { items, next_cursor: more ? encodeCursor(last.id) : null };
 }
 
-// A cursor is the id of the last row. Most lists are ordered by id, because UUIDv7 sorts by time. The other lists look
-// up their position by the id.
+// A cursor is the id of the last row. Most lists are ordered by id, as UUIDv7 sorts by time; others look it up.
 const encodeCursor = (id: string) => Buffer.from(id).toString("base64url");
 
 function decodeCursor(cursor: string): string {

@@ -1,5 +1,4 @@
-// Rate limits: requests of one address, and wrong guesses at one account. They are counted in the process and, if
-// REDIS_URL is set, in Redis for all instances.
+// Counts in the process and, if REDIS_URL is set, in Redis for all instances.
 import { createHash } from "node:crypto";
 import rateLimit, { type errorResponseBuilderContext } from "@fastify/rate-limit";
 import type { FastifyInstance, FastifyRequest } from "fastify";
@@ -7,7 +6,6 @@ import type { Redis } from "ioredis";
 import { ApiError } from "./errors.ts";
 import { toEmail } from "./schemas.ts";
 
-/** Registers the rate limiter, and the limit for each address unless RATE_LIMIT_MAX is 0. */
 export async function registerRateLimit(app: FastifyInstance, redis: Redis | undefined) {
   const { rateLimitMax } = app.settings;
   await app.register(rateLimit, {
@@ -21,26 +19,21 @@ export async function registerRateLimit(app: FastifyInstance, redis: Redis | und
   if (rateLimitMax > 0) app.addHook("onRequest", app.rateLimit());
 }
 
-/** Returns a 429 that ends after `ttlMs` milliseconds. */
 const rateLimited = (ttlMs: number) => {
   const retryAfter = Math.max(1, Math.ceil(ttlMs / 1_000));
   return new ApiError("rate_limited", `Too many requests; try again in ${retryAfter} s`, { retryAfter });
 };
 
-/** Wrong passwords and codes for one account within the window, from all addresses. */
+/** Wrong guesses at one account, existing or not, within the window and from all addresses. */
 const maxWrongGuesses = 10;
 const guessWindowMs = 15 * 60 * 1_000;
 
-/**
- * Runs `verify` for the account that the body names, whether it exists or not. `verify` returns undefined for a wrong
- * password or code. Throws `rate_limited` after ten wrong ones, then for the right one too.
- */
+/** `verify` returns undefined for a wrong guess. Throws `rate_limited` after ten of them, then for right ones too. */
 export type GuessLimiter = <T>(
   request: FastifyRequest,
   verify: () => Promise<T | undefined>,
 ) => Promise<T | undefined>;
 
-/** Returns a limiter that all routes share. */
 export function createGuessLimiter(app: FastifyInstance): GuessLimiter {
   const wrongGuesses = app.createRateLimit({
     max: maxWrongGuesses,
@@ -73,10 +66,7 @@ interface Counted {
   ttl: number;
 }
 
-/**
- * Returns a store for @fastify/rate-limit. It counts in the process too while Redis is up, and uses the higher count: a
- * failing Redis resets no limit.
- */
+/** Counts in the process too while Redis is up, and uses the higher count: a failing Redis resets no limit. */
 function createStore(redis: CountingRedis | undefined) {
   return class Store {
     readonly windowMs: number;
@@ -95,7 +85,6 @@ function createStore(redis: CountingRedis | undefined) {
       this.count(key, 1).then((counted) => done(null, counted));
     }
 
-    /** Reads without counting. */
     read(key: string, done: (error: null, counted: Counted) => void) {
       this.count(key, 0).then((counted) => done(null, counted));
     }
@@ -131,7 +120,7 @@ function createStore(redis: CountingRedis | undefined) {
 
 type CountingRedis = Redis & { count(key: string, by: 0 | 1, windowMs: number): Promise<[number, number]> };
 
-/** Defines a command that counts within a window, atomically. Reading creates no key. */
+/** Counts atomically. Reading creates no key. */
 function defineCount(redis: Redis): CountingRedis {
   redis.defineCommand("count", {
     numberOfKeys: 1,

@@ -1,7 +1,6 @@
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { version } from "../config.ts";
 
-/** Serves `/`: links to the documents, the menu and the health check. */
 export const rootRoute: FastifyPluginAsyncTypebox = async (app) => {
   const { apiPrefix } = app.settings;
   app.get(

@@ -11,19 +11,17 @@ export const UserId = Type.String({
 export const Time = Type.String({ format: "date-time", description: "RFC 3339, UTC" });
 export const Cents = Type.Integer({ minimum: 0, description: "Money in cents" });
 
-/** Text of at most `maxLength` characters. PostgreSQL can't store NUL: each pattern excludes it. */
+/** PostgreSQL can't store NUL: each pattern excludes it. */
 export const text = (
   maxLength: number,
   options: Pick<StringOptions, "minLength" | "pattern" | "description"> = {},
 ) => Type.String({ maxLength, pattern: "^[^\\u0000]*$", ...options });
 
-/** Text with at least one character that isn't white space. */
 export const nonBlankText = (maxLength: number, options: { minLength?: number; description?: string } = {}) =>
   text(maxLength, { minLength: 1, pattern: "^\\s*[^\\s\\u0000][^\\u0000]*$", ...options });
 
-/** A web address or a path on this site. Other schemes, such as `javascript:`, are rejected. */
+/** Rejects schemes such as `javascript:`. */
 export const Link = text(2000, { pattern: "^(https?://[^\\s\\u0000]+|/[^\\s\\u0000]*)$" });
-/** Lists show the smallest first. */
 export const SortOrder = Type.Integer({ minimum: -1_000_000, maximum: 1_000_000 });
 // The check of browsers, except that the domain needs a dot.
 export const Email = text(254, {
@@ -46,7 +44,6 @@ export const StringEnum = <const T extends string>(
   options: { title?: string; description?: string } = {},
 ) => Type.Unsafe<T>({ type: "string", enum: [...values], ...options });
 
-/** Any JSON object. */
 export const JsonObject = Type.Unsafe<Record<string, unknown>>(
   Type.Object({}, { additionalProperties: true }),
 );

@@ -14,7 +14,6 @@ const baseDirectives: Record<string, string[]> = {
   frameAncestors: ["'none'"],
 };
 
-/** Adds the headers to all routes of a plugin. `more` adds sources to directives. */
 export async function registerSecurityHeaders(pages: FastifyInstance, more: Record<string, string[]> = {}) {
   const directives = { ...baseDirectives };
   for (const [name, sources] of Object.entries(more))

@@ -20,7 +20,6 @@ declare module "fastify" {
 /** The import and image routes have their own limits. */
 const bodyLimitBytes = 64 * 1024;
 
-/** Returns Fastify with its options, the access log, the JSON parser and the graceful shutdown. */
 export function createServer(settings: Settings, sql: Pool, log: FastifyBaseLogger) {
   const { http, ...timeouts } = connectionTimeouts(idleTimeoutMs(settings.paymentTimeoutMs));
   const app = Fastify({

@@ -5,7 +5,6 @@ import { ApiError, notFound, sendProblem } from "./errors.ts";
 // The plugin rejects `..` and `//`; the file system rejects NUL, long names and files used as folders.
 const noSuchFile = new Set(["FST_STATIC_FORBIDDEN_PATH", "ERR_INVALID_ARG_VALUE", "ENAMETOOLONG", "ENOTDIR"]);
 
-/** Registers the error handler of a plugin that serves files. */
 export function registerFileErrors(files: FastifyInstance) {
   files.setErrorHandler<FastifyError>((error, request, reply) =>
     sendProblem(toFileError(error), request, reply),

@@ -1,10 +1,7 @@
-/**
- * Returns how long a connection may be idle, in milliseconds. It is longer than a proxy keeps an idle connection, so
- * that the proxy closes it, and longer than a checkout takes.
- */
+/** Milliseconds. Longer than a checkout, and than a proxy keeps an idle connection, so that the proxy closes it. */
 export const idleTimeoutMs = (paymentTimeoutMs: number) => Math.max(72_000, paymentTimeoutMs + 30_000);
 
-/** Returns Fastify's options against slow clients. `idleMs` bounds idle connections and stalled responses alike. */
+/** `idleMs` bounds idle connections and stalled responses alike. */
 export const connectionTimeouts = (idleMs: number) => ({
   keepAliveTimeout: idleMs,
   connectionTimeout: idleMs,

@@ -1,4 +1,3 @@
-// Validates requests with Ajv, and adds the checks that JSON Schema can't express.
 import { OptionalKind, type TSchema, Type } from "@sinclair/typebox";
 import { Ajv, type ErrorObject } from "ajv";
 import type { FastifyInstance, FastifySchemaCompiler, preValidationHookHandler } from "fastify";
@@ -43,10 +42,7 @@ const options = {
 const bodies = new Ajv(options);
 const texts = new Ajv({ ...options, coerceTypes: true });
 
-/**
- * Compiles the schema of one part of a request. Bodies are neither converted nor changed. Query strings and path
- * parameters are converted, and an unknown query parameter is rejected. Headers are checked by their handlers.
- */
+/** Converts query and path parameters, not bodies. Rejects unknown query parameters. Handlers check headers. */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   if (httpPart === "headers") return () => true;
   const check =
@@ -63,7 +59,7 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
   };
 };
 
-/** Returns a `validation_failed` with one error for each field, at most 100. */
+/** Reports one error for each field, at most 100. */
 function validationFailed(found: FieldError[]) {
   const errors = [...new Map(found.toReversed().map((error) => [error.path, error])).values()].reverse();
   const detail = errors.slice(0, 5).map(({ path, message }) => `${path || "the body"}: ${message}`);
@@ -86,7 +82,7 @@ export function rejectUnexpectedBodies(app: FastifyInstance) {
 
 const escapeKey = (key: string) => key.replace(/~/g, "~0").replace(/\//g, "~1");
 
-/** Returns the error with the JSON pointer of the field itself, also when the key is missing or unknown. */
+/** Points to the field itself, also when the key is missing or unknown. */
 function toFieldError(error: ErrorObject): FieldError {
   const { instancePath, params } = error;
   const key: string | undefined = params.missingProperty ?? params.additionalProperty;
@@ -118,7 +114,7 @@ function toMessage({ keyword, params, parentSchema, data, message }: ErrorObject
   return expected ? `Expected ${expected}${orNull}` : message!;
 }
 
-/** Returns the parameters that Ajv would take for an integer although they are written as " 10", "1e1" or "0x10". */
+/** Ajv would take " 10", "1e1" and "0x10" for integers. */
 const findInexactIntegers = ({ properties }: TSchema, input: Record<string, unknown>): FieldError[] =>
   Object.entries(input)
     .filter(([key, value]) => {
@@ -136,10 +132,7 @@ interface Part {
   depth: number;
 }
 
-/**
- * Finds text that PostgreSQL can't store: NUL and half a surrogate pair. Finds nesting deeper than 32 levels too.
- * Iterative, because the client chooses the depth.
- */
+/** Finds NUL, half surrogate pairs and nesting over 32 levels. Iterative, because the client chooses the depth. */
 function findUnstorableText(root: unknown): FieldError[] {
   const errors: FieldError[] = [];
   const queue: Part[] = [{ value: root, key: "", parent: undefined, depth: 0 }];

@@ -4,21 +4,19 @@ import { pendingMigrations } from "../db/migrate.ts";
 import { openPool, type Pool } from "../db/pool.ts";
 import { canConnect } from "./can-connect.ts";
 
-/** One line of the report. */
 export interface Diagnostic {
   about: string;
   state: "ok" | "unset" | "PROBLEM";
   detail: string;
 }
 
-/** Rows that need attention, and their amount where it is money. */
 export interface Backlog {
   about: string;
   count: number;
   cents: number | null;
 }
 
-/** Checks every service that the settings name, and each backlog. Never throws, and changes nothing. */
+/** Never throws, and changes nothing. */
 export async function runDiagnostics(
   settings: Settings & { databaseUrl: string },
   backlogs: ((sql: Pool) => PromiseLike<Backlog[]>)[],

@@ -1,4 +1,3 @@
-// Reports whether this instance lives, and whether it is ready.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import type { Redis } from "ioredis";
 import { canSendMail } from "../config.ts";
@@ -84,7 +83,6 @@ export const healthRoutes: FastifyPluginAsyncTypebox<{ redis: Redis | undefined 
   );
 };
 
-/** Returns whether a broker accepts connections; undefined without brokers. */
 async function isKafkaUp(brokers: string[]): Promise<boolean | undefined> {
   if (brokers.length === 0) return undefined;
   const errors = await Promise.all(

@@ -17,13 +17,12 @@ const poolConnections = new Gauge({
   labelNames: ["pool", "state"],
 });
 
-/** Sets gauges from the database. */
 export type Collector = (sql: Pool) => Promise<void>;
 
 /** Without an answer from the database within this time, its gauges keep their last value. */
 const collectTimeoutMs = 1_000;
 
-/** Serves `/metrics` on the instance itself; nginx does not pass it on. */
+/** nginx does not pass it on. */
 export const metricsRoute: FastifyPluginAsyncTypebox<{
   redis: Redis | undefined;
   collectors: Collector[];

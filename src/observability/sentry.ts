@@ -7,10 +7,7 @@ import { statusOf, toApiError } from "../http/errors.ts";
 // For reports in flight at the shutdown.
 const flushMs = 2_000;
 
-/**
- * Reports the cause of each 5xx response with the request's id, route and user. Headers and bodies are left out: they
- * contain secrets.
- */
+/** Leaves out headers and bodies: they contain secrets. */
 export function reportFailures(app: FastifyInstance, dsn: string) {
   const client = Sentry.init({
     dsn,

@@ -1,4 +1,3 @@
-// Serves the metrics of a separate worker, which has no routes.
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { register } from "prom-client";
@@ -7,7 +6,7 @@ import "./metrics.ts";
 /** The instances serve all other metrics. */
 const workerMetrics = /^(mails|notifications|refunds)_total$|^(process|nodejs)_/;
 
-/** Serves `/metrics`. Returns the function that stops it. Throws if the port is taken. */
+/** Returns the function that stops it. Throws if the port is taken. */
 export async function serveWorkerMetrics(host: string, port: number): Promise<() => Promise<void>> {
   const server = createServer(async ({ url }, response) => {
     if (url !== "/metrics") return void response.writeHead(404).end();

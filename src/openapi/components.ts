@@ -33,7 +33,7 @@ export const operationsOf = ({ paths }: Document) =>
 
 type Section = "parameters" | "headers" | "responses" | "examples";
 
-/** Adds a component and returns the reference to it. Throws if the name has another component. */
+/** Throws if the name has another component. */
 function addComponent(document: Document, section: Section, name: string, component: unknown): Reference {
   const known = document.components[section] ?? {};
   if (name in known && !isDeepStrictEqual(known[name], component))
@@ -48,11 +48,10 @@ const isExample = (key: string) => key === "example" || key === "examples";
 const titleOf = (node: object) =>
   "title" in node && typeof node.title === "string" ? node.title : undefined;
 
-/** Makes each schema with a title the component of that name. */
 export function nameSchemas() {
   const named = new Map<string, object>();
 
-  /** Collects titled schemas at any depth. Throws if two different schemas have one title. */
+  /** Throws if two different schemas have one title. */
   function collect(node: unknown) {
     if (typeof node !== "object" || node === null) return;
     const title = titleOf(node);
@@ -65,7 +64,6 @@ export function nameSchemas() {
     for (const [key, value] of Object.entries(node)) if (!isExample(key)) collect(value);
   }
 
-  /** Returns the node with references in place of titled schemas. */
   function refer<T>(node: T): T {
     if (typeof node !== "object" || node === null) return node;
     const title = titleOf(node);
@@ -78,7 +76,6 @@ export function nameSchemas() {
     return Object.fromEntries(entries);
   }
 
-  /** Returns all titled schemas by name. */
   const components = () =>
     Object.fromEntries(
       [...named.entries()]
@@ -89,7 +86,7 @@ export function nameSchemas() {
   return { collect, refer, components };
 }
 
-/** Removes descriptions and examples that the plugin copied from the components. */
+/** The plugin copied these from the components. */
 export function removeCopies({ requestBody, responses }: Operation) {
   delete requestBody?.description;
   for (const media of Object.values(requestBody?.content ?? {})) delete media.example;
@@ -100,7 +97,6 @@ export function removeCopies({ requestBody, responses }: Operation) {
     }
 }
 
-/** Declares the headers of an operation's successful responses. */
 export function declareSuccessHeaders(
   document: Document,
   { responses }: Operation,
@@ -115,7 +111,6 @@ export function declareSuccessHeaders(
   }
 }
 
-/** Declares the error responses of an operation, each with its codes and an example for each code. */
 export function declareErrors(document: Document, { responses }: Operation, errorCodes: Set<Code>) {
   for (const [status, list] of Map.groupBy(errorCodes, (code) => codes[code])) {
     // A route's own response has priority: the 503 of /health is not a problem.

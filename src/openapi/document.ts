@@ -1,5 +1,4 @@
-// The OpenAPI document, made from the schemas that validate requests. The error codes of an operation come from its
-// guard, its inputs and its route's config.
+// An operation's error codes come from its guard, its inputs and its route's config.
 import swagger from "@fastify/swagger";
 import { OptionalKind, type TSchema } from "@sinclair/typebox";
 import type { FastifyInstance, RouteOptions } from "fastify";
@@ -20,12 +19,10 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** The error codes of this handler; those of its guard and schema are added. */
     errorCodes?: readonly Code[];
-    /** The headers of successful responses. */
     responseHeaders?: readonly ResponseHeader[];
   }
 }
 
-/** Facts of a route that the plugin does not know. */
 interface Facts {
   optionalBody: boolean;
   errorCodes: Set<Code>;
@@ -72,11 +69,10 @@ export async function describeApi(app: FastifyInstance, version: string) {
   });
 }
 
-/** Returns the guard of a route. Plugins add hooks of their own. */
+/** Plugins add hooks of their own. */
 const guardOf = ({ onRequest }: Pick<RouteOptions, "onRequest">) =>
   [onRequest].flat().find((hook): hook is typeof hook & Guard => hook !== undefined && "errorCodes" in hook);
 
-/** Returns every error code that a route may respond with. */
 function listErrorCodes(route: Pick<RouteOptions, "onRequest" | "schema" | "config">): Set<Code> {
   const { body, params, querystring, headers } = route.schema ?? {};
   return new Set<Code>([

@@ -73,7 +73,6 @@ export const headers = {
 
 export type ResponseHeader = "ETag" | "Location" | "Idempotent-Replayed";
 
-/** Shown in the document and as examples of `detail`. */
 export const errorDescriptions: Record<Code, string> = {
   validation_failed: "The request does not match its description; `errors` names every invalid field.",
   invalid_cursor: "The cursor does not come from this list.",

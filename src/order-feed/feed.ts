@@ -1,8 +1,6 @@
-// Live orders: each sequenced event goes to every stream of this instance that subscribes to it.
-//
-// LISTEN only wakes the dispatcher; the table is the truth, and one read serves all streams. No event is lost between a
-// snapshot and its successors: a stream collects events before its snapshot is read. The snapshot's transaction also
-// reads which events it contains, sequenced or not; the stream skips those.
+// LISTEN only wakes the dispatcher. The events come from the table, in one read for all streams.
+// A stream collects events before its snapshot is read, so it misses none.
+// The snapshot's transaction also lists the events that it contains without a seq. The stream skips those.
 import type { ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import type { FastifyBaseLogger } from "fastify";
@@ -25,21 +23,18 @@ const openStreams = new Gauge({
   labelNames: ["kind"],
 });
 
-/** Interval of comments, by which proxies and clients see that a quiet stream is alive. */
+/** Heartbeats show proxies and clients that a quiet stream is alive. */
 const heartbeatMs = 15_000;
-/** Interval of the checks of expiry and heartbeats. */
 const tickMs = 1_000;
-/** Interval of reads without a notice, in case one was lost. One read serves all streams. */
+/** Interval of reads without a notice, in case one was lost. */
 const pollMs = 5_000;
-/** Events in one read. */
 const pageSize = 200;
-/** Characters that may wait in a stream. Beyond, a slow client is served from the table. */
+/** Characters that may wait in a stream. Above this, a slow client is served from the table. */
 const maxQueuedLength = 256 * 1024;
 /** A client that reads nothing for this long is disconnected; it may return with its Last-Event-ID. */
 const stallMs = 5_000;
 /** Time for a client to read the last frames before its connection is cut. */
 const closeGraceMs = 2_000;
-/** The reconnection time sent to clients. */
 const retryMs = 2_000;
 
 export interface SubscribeOptions {
@@ -49,11 +44,8 @@ export interface SubscribeOptions {
   expiresAt: number;
   /** Returns whether the user still has access; asked every `heartbeatMs`. Without it access lasts until expiry. */
   mayContinue?: () => Promise<boolean>;
-  /** The Last-Event-ID header. */
   lastEventId: string | undefined;
-  /** Reads the first event of a stream. */
   snapshot: (tx: Db) => Promise<unknown>;
-  /** The response that carries the stream; destroyed to disconnect a client. */
   response: ServerResponse;
 }
 
@@ -64,14 +56,12 @@ interface Frame {
 
 interface Stream {
   enqueue: (frame: Frame) => void;
-  /** Checks expiry, stalls and heartbeats. */
   tick: (now: number) => void;
   end: () => void;
 }
 
 export type OrderFeed = ReturnType<typeof createOrderFeed>;
 
-/** Returns the feed. It reads the table while a stream is open, until it is closed. */
 export function createOrderFeed(sql: Pool, log: FastifyBaseLogger) {
   const board = new Set<Stream>();
   const byOrder = new Map<string, Set<Stream>>();
@@ -129,7 +119,7 @@ export function createOrderFeed(sql: Pool, log: FastifyBaseLogger) {
     for (const stream of all) stream.tick(now);
   }
 
-  /** Adds a stream. Returns the function that removes it. */
+  /** Returns the function that removes the stream. */
   function addStream(stream: Stream, orderId: string | undefined) {
     const subscribers = orderId === undefined ? board : (byOrder.get(orderId) ?? new Set());
     if (orderId !== undefined) byOrder.set(orderId, subscribers);
@@ -226,7 +216,7 @@ export function createOrderFeed(sql: Pool, log: FastifyBaseLogger) {
       }
     }
 
-    /** Yields the events in the table that were not sent. Later events arrive in the queue. */
+    /** Reads events that were not sent. Later events arrive in the queue. */
     async function* missedEvents() {
       for (let more = true; more && !ended; ) {
         lastReadAt = Date.now();
@@ -284,7 +274,6 @@ export function createOrderFeed(sql: Pool, log: FastifyBaseLogger) {
 
   return {
     subscribe,
-    /** Returns the number of open streams of this instance. */
     count: () => ({ board: board.size, order: all.size - board.size }),
     /** Ends every stream, so that the server can close its connections. */
     async close() {

@@ -29,7 +29,6 @@ const about =
   "when the token expires, and for staff within 20 seconds of losing the role. A client that does not read is " +
   "disconnected. Reconnect with the last id in Last-Event-ID.";
 
-/** Returns the response schema of a stream with this snapshot. */
 const responseOf = (snapshot: TSchema) => ({
   200: {
     description: "Events until the stream ends",
@@ -142,7 +141,7 @@ export const orderFeedRoutes: FastifyPluginAsyncTypebox = async (app) => {
     return role !== undefined && role !== "customer";
   }
 
-  /** Returns when the verified token expires, in milliseconds since 1970. */
+  /** Returns milliseconds since 1970. */
   function expiryOf({ headers: { authorization = "" } }: FastifyRequest): number {
     const token = authorization.slice(authorization.lastIndexOf(" ") + 1);
     return (app.jwt.decode<{ exp: number }>(token)?.exp ?? 0) * 1_000;

@@ -25,7 +25,6 @@ const ChangedOrder = Type.Object(
   },
 );
 
-/** An event of an order, as the streams send it. */
 export const OrderEvent = Type.Object(
   {
     ...eventProperties,
@@ -36,7 +35,6 @@ export const OrderEvent = Type.Object(
   { title: "OrderEvent" },
 );
 
-/** The snapshot of the board's stream. */
 export const Board = Type.Object(
   { orders: Type.Array(Order, { description: "The unfinished orders, oldest first" }) },
   { title: "Board" },

@@ -3,10 +3,7 @@ import { deleteUnverifiedUsers, expirePendingEmails, type SelectReferences } fro
 import { deleteExpiredCodes } from "./code-queries.ts";
 import { deleteExpiredSessions, deleteExpiredTokens } from "./queries.ts";
 
-/**
- * Deletes expired accounts, codes and sessions. Keeps unverified users to whom `references` find rows. Two workers may
- * run it at once: each statement checks a row again after another transaction has released it.
- */
+/** Deletes expired rows. Two workers may run it: each statement rechecks a row after its lock is released. */
 export async function cleanUp(sql: Db, references: SelectReferences[]) {
   await deleteUnverifiedUsers(sql, references);
   await expirePendingEmails(sql);

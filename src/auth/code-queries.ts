@@ -6,10 +6,7 @@ export type Purpose = "verify_email" | "change_email" | "reset_password";
 /** With the queue's backoff, the last attempt to send is made after about half an hour. */
 const maxAttempts = 8;
 
-/**
- * Inserts a request for a code, and the job that sends it. Does the same for an address without an account: the job
- * finds out. A repeated request keeps the one job that waits.
- */
+/** Inserts a request and its job, even for an address without an account. A repeated request keeps the waiting job. */
 export async function requestCode(sql: Db, purpose: Purpose, email: string) {
   await sql`
     with request as (
@@ -28,7 +25,7 @@ export interface CodeRequest {
   email: string;
 }
 
-/** Returns the request, unless a code was sent for it less than a minute ago. */
+/** Returns undefined if a code was sent for the request less than a minute ago. */
 export async function findCodeRequest(sql: Db, id: string): Promise<CodeRequest | undefined> {
   const [request] = await sql<CodeRequest[]>`
     select id, purpose, email from codes

@@ -6,10 +6,7 @@ import { consumeAttempt, type LiveCode, markCodeUsed, type Purpose } from "./cod
 
 export const randomCode = () => String(randomInt(1_000_000)).padStart(6, "0");
 
-/**
- * Returns the hash to store. A plain hash of six digits is broken in a second, so the hash has a key that is not in the
- * database: the token secret. The prefix tells it apart from other uses of that secret.
- */
+// Keyed, because a plain hash of six digits is broken in a second. The prefix separates other uses of the secret.
 export const hashCode = (secret: string, codeId: string, code: string) =>
   createHmac("sha256", secret).update(`code ${codeId} ${code}`).digest();
 

@@ -41,10 +41,7 @@ export function resolveUserId(userId: string, me: AuthenticatedUser): string {
   return isUuid(userId) ? userId.toLowerCase() : userId;
 }
 
-/**
- * Requires the user of the path's `user_id`, or a manager. Throws `not_found` to everyone else. Replaces `me` by the
- * signed-in user's id.
- */
+/** Throws `not_found` unless the user is the path's `user_id` or a manager. Replaces `me` by the user's id. */
 export const requireSelfOrManager: Guard = Object.assign(
   async (request: FastifyRequest, reply: FastifyReply) => {
     await requireUser(request, reply);

@@ -1,4 +1,4 @@
-// Identities: other ways to sign in. Linking one requires the account's session and a proof from the provider.
+// Linking an identity requires the account's session and a proof from the provider.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import type { Static } from "@sinclair/typebox";
 import { ApiError, invalidField, notFound } from "../http/errors.ts";

@@ -48,10 +48,7 @@ export async function openMailer(settings: Settings, sql: Pool, log: Logger) {
   }
 
   return {
-    /**
-     * Issues a requested code and sends it. The code itself is only in this process and in the message. Throws when
-     * sending fails: the queue tries again later, with another code.
-     */
+    /** Sends a new code; only the message has it. Throws if sending fails: the queue retries with another code. */
     async sendCode(codeId: string) {
       const request = await findCodeRequest(sql, codeId);
       const userId = request && (await findRecipient(sql, request));

@@ -12,13 +12,9 @@ const maxQueued = 256 * slots;
 const maxWaitMs = 2_000;
 
 let free = slots;
-/** Starts the hashes that wait, the oldest first. */
 const queue = new Set<() => void>();
 
-/**
- * Runs `hash` in one of the slots. Throws `unavailable` without running it when the queue is full, after two seconds in
- * the queue, and when `signal` aborts before the start.
- */
+/** Throws `unavailable` if the queue is full, after two seconds in it, and if `signal` aborts before the start. */
 async function inSlot<T>(hash: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   if (signal?.aborted) throw clientGone();
   if (free > 0) free--;
@@ -53,15 +49,11 @@ const tooManySignIns = () =>
 export const hashPassword = (password: string, signal?: AbortSignal) =>
   inSlot(() => argon2.hash(password, cost), signal);
 
-// Compared with when there is no account, so that an unknown email takes as long as a known one. Random bytes in the
-// form of a hash: no password is known to match it.
+// Compared with if there is no account, so that an unknown email takes as long. No password is known to match it.
 const random = (bytes: number) => randomBytes(bytes).toString("base64").replace(/=+$/, "");
 const dummyHash = `$argon2id$v=19$m=${cost.memoryCost},t=${cost.timeCost},p=${cost.parallelism}$${random(16)}$${random(32)}`;
 
-/**
- * Returns whether `password` belongs to `hash`. Without a hash it does the same work and returns false. Throws when
- * `hash` is malformed, and `unavailable` as `inSlot` does.
- */
+/** Without a hash it does the same work and returns false. Throws if `hash` is malformed, and `unavailable`. */
 export async function passwordMatches(
   hash: string | null | undefined,
   password: string,

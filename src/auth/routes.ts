@@ -1,4 +1,4 @@
-// Sign-in, refresh and sign-out. Neither text, status nor time of a response reveals whether an email has an account.
+// Neither text, status nor time of a response reveals whether an email has an account.
 import formbody from "@fastify/formbody";
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { clientSignal } from "../http/client-signal.ts";

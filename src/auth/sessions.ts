@@ -28,10 +28,7 @@ export async function openSession(
   });
 }
 
-/**
- * Returns a new pair, or undefined for an invalid token. A token that is used again after its grace period was copied:
- * its whole session ends.
- */
+/** Returns undefined for an invalid token. Reuse after the grace period ends the session: the token was copied. */
 export async function refreshSession(app: FastifyInstance, oldToken: string): Promise<TokenPair | undefined> {
   const oldHash = hashToken(oldToken);
   const { token, hash } = newRefreshToken();

@@ -1,5 +1,4 @@
-// Sign-up, and codes that verify an address or reset a password. Responses to requests for a code are the same whether
-// or not the address has an account.
+// Responses to requests for a code are the same whether or not the address has an account.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import type { FastifyRequest } from "fastify";
 import { clientSignal } from "../http/client-signal.ts";

@@ -8,10 +8,7 @@ const maxAgeSeconds = 24 * 60 * 60;
 /** Telegram's clock may be ahead of ours by this much. */
 const skewSeconds = 60;
 
-/**
- * Returns the identity. Throws `invalid_telegram_login` unless Telegram signed exactly these fields for this bot within
- * the last 24 hours. https://core.telegram.org/widgets/login#checking-authorization
- */
+// Rule: https://core.telegram.org/widgets/login#checking-authorization; throws `invalid_telegram_login`.
 export function verifyTelegramLogin({ hash, ...fields }: TelegramLogin, botToken: string): VerifiedIdentity {
   const signed = Object.entries(fields)
     .map(([key, value]) => `${key}=${value}`)

@@ -24,7 +24,6 @@ import { deleteSessions } from "./queries.ts";
 const tags = ["users"];
 const params = Type.Object({ user_id: UserId });
 
-/** Functions of features above this one, for the deletion of a user. */
 interface Options {
   hasOpenOrders: (tx: Db, userId: string) => Promise<boolean>;
   hasOpenPayments: (tx: Db, userId: string) => Promise<boolean>;

@@ -1,4 +1,3 @@
-// Every read prices the cart anew, with the code that prices an order.
 import { findProducts } from "../catalog/queries.ts";
 import type { Product } from "../catalog/schemas.ts";
 import { type Db, type Pool, violatedConstraint } from "../db/pool.ts";
@@ -17,7 +16,6 @@ import {
 } from "./queries.ts";
 import type { Cart, CartItem, CartProblem, SkippedItem } from "./schemas.ts";
 
-/** The limit of an order, too. */
 const maxLines = 50;
 
 /** Returns the user's cart with current prices; an empty cart with a null id if none exists. */
@@ -54,7 +52,6 @@ function priceCartLine(
       total_cents: null,
       notes: line.notes || null,
     };
-    // One problem of each code tells the customer enough.
     const byCode = new Map(price.map(({ code, message }) => [code, { item_id: id, code, message }]));
     return { item, problems: [...byCode.values()] };
   }
@@ -65,7 +62,6 @@ function priceCartLine(
   return { item: { id, option_ids, ...price }, problems };
 }
 
-/** Returns a line of a cart or of an order as the input of an order; omits empty fields. */
 const toOrderLine = ({
   product_id,
   variation_id,
@@ -82,16 +78,12 @@ const toOrderLine = ({
   ...(notes && { notes }),
 });
 
-/** Returns the products of these lines by id. */
 async function productsOf(sql: Db, lines: { product_id: string }[]): Promise<Map<string, Product>> {
   const ids = new Set(lines.map(({ product_id }) => product_id));
   return new Map((await findProducts(sql, [...ids])).map((product) => [product.id, product]));
 }
 
-/**
- * Runs one change of a user's cart and inserts its event in the same transaction. `change` returns the id of the changed
- * cart. Throws `not_found` if it changed none, and `quantity_limit` if a line would exceed 100.
- */
+/** Inserts the event in the same transaction. Throws `not_found` if no cart changed, `quantity_limit` above 100. */
 export async function changeCart(sql: Pool, userId: string, change: (tx: Db) => Promise<string | undefined>) {
   try {
     await sql.begin(async (tx) => {
@@ -109,10 +101,7 @@ export async function changeCart(sql: Pool, userId: string, change: (tx: Db) => 
 const insertCartEvent = (tx: Db, userId: string, cartId: string) =>
   insertEvent(tx, { type: "cart.updated", subject_id: cartId, data: { cart_id: cartId, user_id: userId } });
 
-/**
- * Adds a line to the user's cart and returns the ids of both. Creates a missing cart. Throws `invalid_item` and `sold_out`
- * as an order does, and `quantity_limit` beyond 50 lines; the caller must roll back.
- */
+/** Throws `invalid_item`, `sold_out`, and `quantity_limit` beyond 50 lines; the caller must roll back. */
 export async function addToCart(
   tx: Db,
   userId: string,

@@ -19,19 +19,16 @@ export async function lockCart(tx: Db, userId: string): Promise<{ id: string }> 
   return cart!;
 }
 
-/** Returns the user's cart, or undefined. */
 export async function findCart(sql: Db, userId: string): Promise<{ id: string } | undefined> {
   const [cart] = await sql<{ id: string }[]>`select id from carts where user_id = ${userId}`;
   return cart;
 }
 
-/** Deletes the user's cart. Returns its id, or undefined if none existed. */
 export async function deleteCart(sql: Db, userId: string): Promise<string | undefined> {
   const [cart] = await sql<{ id: string }[]>`delete from carts where user_id = ${userId} returning id`;
   return cart?.id;
 }
 
-/** A line as stored. */
 export interface CartLine {
   id: string;
   cart_id: string;
@@ -40,13 +37,11 @@ export interface CartLine {
   /** Sorted. */
   option_ids: string[];
   quantity: number;
-  /** Empty without notes. */
   notes: string;
   /** The unit price when the line was last added. */
   seen_price_cents: number;
 }
 
-/** Returns the lines of a user's cart, oldest first. */
 export const listCartLines = (sql: Db, userId: string) => sql<CartLine[]>`
   select i.id, i.cart_id, i.product_id, i.variation_id, to_json(i.option_ids) as option_ids, i.quantity, i.notes,
     i.seen_price_cents
@@ -57,10 +52,7 @@ export const listCartLines = (sql: Db, userId: string) => sql<CartLine[]>`
 
 export type NewCartLine = Omit<CartLine, "id" | "cart_id">;
 
-/**
- * Inserts a line, or adds its quantity to the same line. Returns undefined if the cart has more than `maxLines` now.
- * Violates the quantity's check constraint if the sum exceeds 100.
- */
+/** Returns undefined beyond `maxLines`. Violates the quantity's check constraint if the sum exceeds 100. */
 export async function addCartLine(
   tx: Db,
   cartId: string,
@@ -106,7 +98,6 @@ export async function deleteCartLine(sql: Db, userId: string, id: string): Promi
   return line?.cart_id;
 }
 
-/** Deletes all lines. Returns the cart's id; undefined if there were none. */
 export async function deleteCartLines(sql: Db, userId: string): Promise<string | undefined> {
   const [line] = await sql<{ cart_id: string }[]>`
     delete from cart_items i using carts c

@@ -88,7 +88,6 @@ export const cartRoutes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request) =>
       paginate(request.query, async ({ after }) => {
-        // At most 50 lines: priced together, then paged.
         const { items } = await readCart(app.sql, request.params.user_id);
         return items.reverse().filter(({ id }) => !after || id < after);
       }),

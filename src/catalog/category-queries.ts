@@ -4,7 +4,6 @@ import type { Category, CategoryInput, CategoryPatch, MenuProduct } from "./sche
 
 const columns = (sql: Db) => sql`id, name, description, sort_order, created_at, updated_at`;
 
-/** Returns the page and one more row, in the order of the menu. */
 export const listCategories = (sql: Db, page: PageRequest) => sql<Category[]>`
   select ${columns(sql)}
   from categories
@@ -24,7 +23,6 @@ export async function findCategory(sql: Db, id: string): Promise<Category | unde
   return category;
 }
 
-/** Returns the page and one more row, newest first. */
 export const listProductsInCategory = (sql: Db, categoryId: string, page: PageRequest) => sql<MenuProduct[]>`
   select *
   from menu_products

@@ -1,4 +1,3 @@
-// Products as CSV: reads and writes the same form.
 import { CsvError, parse } from "csv-parse/sync";
 import type { FieldError } from "../http/errors.ts";
 import type { ExportRow } from "./import-queries.ts";

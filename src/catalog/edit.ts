@@ -1,13 +1,9 @@
-// What every edit of the catalog shares: one transaction, one event, constraint violations as API errors.
 import { type Db, type Pool, violatedConstraint } from "../db/pool.ts";
 import { insertEvent } from "../events/queries.ts";
 import { ApiError, invalidField } from "../http/errors.ts";
 import { lockMenu } from "./queries.ts";
 
-/**
- * Runs one edit in a transaction and inserts its event `menu.changed`. Edits run one after the other.
- * Throws `name_taken` and `validation_failed`.
- */
+/** Runs edits one after another, each with its event. Throws `name_taken` and `validation_failed`. */
 export async function editCatalog<T>(
   sql: Pool,
   changed: { product_id: string } | { category_id: string },
@@ -36,8 +32,7 @@ export function mapConstraintError(error: unknown): unknown {
   return path ? invalidField(path, "Expected each name once in its list") : error;
 }
 
-// PostgreSQL's lower() equates names that JavaScript's does not, such as the two small sigmas. These are checked at the
-// commit.
+// Checked at the commit: PostgreSQL's lower() equates names that JavaScript's does not, such as the two small sigmas.
 const listPaths: Record<string, string> = {
   variations_name_is_unique_in_a_product: "/variations",
   option_groups_name_is_unique_in_a_product: "/option_groups",

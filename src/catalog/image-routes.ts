@@ -1,4 +1,4 @@
-// Product pictures. The service names each upload, and never changes the picture of a name.
+// The picture of a name never changes.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
 import { newId } from "../db/ids.ts";

@@ -25,7 +25,6 @@ export interface ImageStore {
   close: () => void;
 }
 
-/** Opens the S3 bucket if one is configured. The client takes its credentials from the environment as usual. */
 export async function openImageStore(settings: Settings): Promise<ImageStore | undefined> {
   const { s3Bucket: Bucket, s3Endpoint, s3Region: region } = settings;
   if (!Bucket) return undefined;

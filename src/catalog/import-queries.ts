@@ -1,4 +1,3 @@
-// Statements of import and export. Each handles all rows.
 import type { Db } from "../db/pool.ts";
 import type { ProductFields } from "./queries.ts";
 import type { Product } from "./schemas.ts";
@@ -18,7 +17,6 @@ export const matchProducts = (tx: Db, names: string[]) => tx<Match[]>`
   ) on lower(held.name) = lower(row.name)
   order by row.index`;
 
-/** Inserts the missing categories. Returns the id for each name, in order. */
 export async function ensureCategories(tx: Db, rows: { id: string; name: string }[]): Promise<string[]> {
   await tx`
     insert into categories (id, name)

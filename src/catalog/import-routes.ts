@@ -1,4 +1,3 @@
-// Import and export of products in one file. The import reads an export as it is.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
 import { ApiError } from "../http/errors.ts";

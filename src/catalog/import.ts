@@ -1,4 +1,3 @@
-// Imports products by name, all rows or none. Each statement handles all rows.
 import { newId } from "../db/ids.ts";
 import type { Db, Pool } from "../db/pool.ts";
 import { insertEvents } from "../events/queries.ts";
@@ -20,10 +19,7 @@ type RowError = FieldError & { row: number };
 
 const checkRow = validatorCompiler({ schema: ImportRow, method: "POST", url: "import", httpPart: "body" });
 
-/**
- * Imports a CSV file or the rows of a JSON array. A dry run does the same and rolls back. Throws `import_failed`,
- * `name_taken` and `validation_failed`.
- */
+/** Imports all rows or none; a dry run rolls back. Throws `import_failed`, `name_taken` and `validation_failed`. */
 export async function importProducts(
   sql: Pool,
   input: string | unknown[],
@@ -107,7 +103,6 @@ async function writeRows(tx: Db, rows: ImportRow[]) {
   return { created: rows.length - updated, updated };
 }
 
-/** Inserts the missing categories. Returns the id of each row's category, undefined for rows without one. */
 async function writeCategories(tx: Db, rows: ImportRow[]): Promise<(string | undefined)[]> {
   const named = rows.flatMap(({ category }) =>
     category === undefined ? [] : { id: newId(), name: category.trim() },

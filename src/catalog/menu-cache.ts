@@ -30,7 +30,6 @@ interface CachedMenu {
   variants: Variants;
   expiresAt: number;
   readAt: number;
-  /** The number of invalidations before the read. */
   generation: number;
 }
 

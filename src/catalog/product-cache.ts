@@ -4,10 +4,7 @@ import { findVersionedProducts } from "./queries.ts";
 import type { Product } from "./schemas.ts";
 
 export interface ProductCache {
-  /**
-   * Returns the products of these lower-case ids that exist, archived ones too, in any order. They have the given
-   * version, or a newer one if they had to be read.
-   */
+  /** Returns products of these lower-case ids, archived ones too, at the given version or a newer one. */
   find: (sql: Db, version: string, ids: string[]) => Promise<Product[]>;
 }
 

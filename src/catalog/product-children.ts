@@ -1,4 +1,3 @@
-// The variations and option groups of a product: the rows that an edit writes, and the rules that they keep.
 import { newId } from "../db/ids.ts";
 import type { Db } from "../db/pool.ts";
 import { ApiError, type FieldError } from "../http/errors.ts";

@@ -1,4 +1,3 @@
-// Edits of a product with its variations and option groups, each in one transaction.
 import { newId } from "../db/ids.ts";
 import type { Db, Pool } from "../db/pool.ts";
 import { ApiError, invalidField, notFound } from "../http/errors.ts";
@@ -43,10 +42,7 @@ export function createProduct(sql: Pool, input: NewProduct) {
   });
 }
 
-/**
- * Updates the fields of `change` and keeps the others. Throws `not_found`, `stale_version`, `validation_failed` and
- * `name_taken`.
- */
+/** Throws `not_found`, `stale_version`, `validation_failed` and `name_taken`. */
 export const changeProduct = (sql: Pool, id: string, change: ProductPatch, versions: IfMatch) =>
   editProduct(sql, id, async (tx) => {
     const existing = await lockProduct(tx, id, versions);

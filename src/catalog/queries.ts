@@ -7,7 +7,6 @@ export const findProducts = (sql: Db, ids: string[]) => sql<Product[]>`
   select * from product_details where id = any(${ids}::uuid[])`;
 
 interface Versioned {
-  /** Changes with each change of the catalog. */
   version: string;
   /** Time until the next sold-out item becomes available; null if there is none. */
   expires_in_ms: number | null;
@@ -82,7 +81,6 @@ export interface ProductFilter {
   q?: string | undefined;
 }
 
-/** Returns the page and one more row, newest first. */
 export const listProducts = (sql: Db, { archived, category_id, q }: ProductFilter, page: PageRequest) => sql<
   Product[]
 >`
@@ -121,7 +119,6 @@ export async function updateProduct(tx: Db, id: string, fields: ProductFields) {
     update products set ${tx({ ...fields })}, version = version + 1, updated_at = now() where id = ${id}`;
 }
 
-/** Raises the version. */
 export async function archiveProduct(tx: Db, id: string) {
   await tx`
     update products set archived_at = now(), version = version + 1, updated_at = now() where id = ${id}`;

@@ -1,4 +1,3 @@
-// The public part of the catalog: the menu, categories and products.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { Counter } from "prom-client";
 import { negotiate } from "../http/cached-response.ts";

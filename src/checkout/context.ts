@@ -19,9 +19,7 @@ new Gauge({
 });
 
 export interface CheckoutContext extends PaymentContext {
-  /** The connections of placements alone. */
   checkoutPool: Pool;
-  /** The connections of all other requests. */
   sql: Pool;
   products: ProductCache;
   limiter: CheckoutLimiter;

@@ -9,10 +9,7 @@ export interface RequestKey {
 
 const sha256 = (content: string | Buffer) => hash("sha256", content, "buffer");
 
-/**
- * Returns the hashes of the header and of the request. Throws `invalid_idempotency_key` unless the header is missing or
- * 1 to 255 visible ASCII characters.
- */
+/** Throws `invalid_idempotency_key` unless the header is missing or 1 to 255 visible ASCII characters. */
 export function readRequestKey(header: string | string[] | undefined, request: unknown): RequestKey {
   const requestHash = sha256(canonical(request));
   if (header === undefined) return { keyHash: null, requestHash };
@@ -24,7 +21,6 @@ export function readRequestKey(header: string | string[] | undefined, request: u
   return { keyHash: sha256(header), requestHash };
 }
 
-/** Returns the JSON of `value` with sorted keys. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, part) =>
     part !== null && typeof part === "object" && !Array.isArray(part)

@@ -12,10 +12,7 @@ for (const reason of ["full", "timeout"]) rejected.inc({ reason }, 0);
 
 const maxWaitMs = 1_000;
 
-/**
- * Bounds how many placements run at once: a semaphore of `slots`. As many placements again may wait for a second, in
- * the order in which they came.
- */
+/** Runs `slots` placements at once. As many again wait for up to a second, in the order of arrival. */
 export function createCheckoutLimiter(slots: number) {
   let free = slots;
   const waiting: (() => void)[] = [];

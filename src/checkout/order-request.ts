@@ -7,16 +7,13 @@ import type { OrderInput } from "./schemas.ts";
 const maxDaysAhead = 14;
 const maxMetadataBytes = 2048;
 
-/** A request to place an order, from `POST /orders` or from the checkout of a cart. */
 export interface OrderRequest extends RequestKey {
   customerId: string;
   order: Omit<OrderInput, "items">;
   lines: OrderLineInput[] | OrderLineSource;
-  /** Logged with the charge. */
   requestId: string;
 }
 
-/** Where the lines come from if the request has none: a cart. */
 export interface OrderLineSource {
   /** Reserves the lines for this transaction and returns them; none if another placement has reserved them. */
   reserve: (tx: Db) => Promise<OrderLineInput[]>;
@@ -35,10 +32,7 @@ export function validateOrderRequest({ fulfillment, metadata }: OrderRequest["or
     throw new ApiError("validation_failed", errors.map((error) => error.message).join("; "), { errors });
 }
 
-/**
- * Returns the fulfillment as it is stored: pickup by default, its time in UTC. Throws `validation_failed` unless the time
- * is in the next 14 days. Replays skip this check, because its result changes with the clock.
- */
+/** Throws `validation_failed` unless the time is in the next 14 days. Replays skip it: the clock changes. */
 export function normalizeFulfillment(given: Fulfillment = { type: "pickup" }): Fulfillment {
   if (given.scheduled_at === undefined) return given;
   const time = Date.parse(given.scheduled_at);

@@ -15,10 +15,7 @@ const replays = new Counter({
   help: "Placements answered with the order that their key made before",
 });
 
-/**
- * Places every order of the service. Returns the order, or the one that the key made before. Throws the codes of
- * `placeOrderErrorCodes`; then there is no order, and the ledger has every charge that needs a refund.
- */
+/** Throws the codes of `placeOrderErrorCodes`; then there is no order, and the ledger has each charge to refund. */
 export async function placeOrder(context: CheckoutContext, request: OrderRequest): Promise<PlacedOrder> {
   validateOrderRequest(request.order);
   const placed = await context.limiter

@@ -8,10 +8,7 @@ import type { OrderRequest } from "./order-request.ts";
 export const isSameRequest = (earlier: EarlierPayment, { requestHash }: OrderRequest) =>
   earlier.request_hash === requestHash.toString("hex");
 
-/**
- * Returns the order that the key made although no slot is free. Throws `idempotency_in_progress` for a duplicate of a
- * placement in flight, and `error` for every other request.
- */
+/** Returns the key's order although no slot is free. Throws `idempotency_in_progress` for a duplicate, else `error`. */
 export async function replayWhenSaturated({ sql }: CheckoutContext, request: OrderRequest, error: unknown) {
   const { customerId, keyHash } = request;
   if (!keyHash || !(error instanceof ApiError && error.code === "checkout_busy")) throw error;

@@ -1,4 +1,3 @@
-// Placing an order: with its lines in the request, or with the lines of a cart. place.ts places both.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import type { FastifyReply } from "fastify";
 import { requireSelfOrManager, requireUser } from "../auth/guards.ts";
@@ -13,7 +12,6 @@ import { Checkout, IdempotencyHeader, OrderInput } from "./schemas.ts";
 
 const tags = ["orders"];
 
-/** The codes of a placement, besides those of invalid input. */
 const placeOrderErrorCodes = [
   "invalid_idempotency_key",
   "invalid_item",

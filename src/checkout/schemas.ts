@@ -3,7 +3,6 @@ import type { Static } from "@sinclair/typebox";
 import { JsonObject, text } from "../http/schemas.ts";
 import { Fulfillment, OrderLineInput } from "../orders/schemas.ts";
 
-/** The fields that `POST /orders` and the checkout of a cart share. */
 const placementFields = {
   total_cents: Type.Optional(
     Type.Integer({

@@ -17,14 +17,10 @@ import { accountDeleted, duplicateInProgress, isSameRequest, keyReused } from ".
 
 export interface PlacedOrder {
   order: Order;
-  /** Whether an earlier request with the same key made it. */
   replayed: boolean;
 }
 
-/**
- * Claims the key, prices, charges and inserts. Until the charge has succeeded the transaction only reads: it holds the
- * key's advisory lock, but no row lock and no transaction id, so a slow provider delays no other request and no vacuum.
- */
+/** Until charged it holds no row lock and no transaction id: a slow provider delays no vacuum or request. */
 export async function placeInTransaction(
   tx: Db,
   context: CheckoutContext,
@@ -50,14 +46,12 @@ export async function placeInTransaction(
   if (!locked) throw duplicateInProgress();
   if (earlier && !isSameRequest(earlier, request)) throw keyReused();
 
-  // 2. Price.
   const fulfillment = normalizeFulfillment(input.fulfillment);
   if (items.length === 0) throw new ApiError("cart_empty", "The cart is empty");
   const products = await context.products.find(tx, menuVersion, productIds(items));
   const { lines, total } = priceOrder(items, products, input.total_cents);
 
-  // 3. Charge. A retry charges under the payment id of its earlier attempt, unless that is being refunded or had
-  // another price.
+  // 3. Charge. A retry keeps its payment id, unless that payment is being refunded or had another price.
   if (earlier && (earlier.status === "refund_pending" || earlier.amount_cents !== total))
     throw reconciliationPending();
   const payment = {

@@ -39,7 +39,6 @@ interface Outgoing {
   order_status: OrderStatus;
 }
 
-/** Returns a notification that the provider has not accepted yet. */
 export async function findUnsentNotification(sql: Db, id: string): Promise<Outgoing | undefined> {
   const [notification] = await sql<Outgoing[]>`
     select order_id, order_status from notifications where id = ${id} and status <> 'sent'`;
@@ -69,7 +68,6 @@ export async function findNotification(sql: Db, id: string): Promise<Notificatio
   return notification;
 }
 
-/** Returns one row more than the page holds, newest first. */
 export const listNotifications = (
   sql: Db,
   { status, order_id }: { status?: NotificationStatus; order_id?: string },
@@ -84,7 +82,6 @@ export const listNotifications = (
   order by id desc
   limit ${page.limit + 1}`;
 
-/** Counts the notifications that failed for good. */
 export const countFailedNotifications = (sql: Db) => sql<Backlog[]>`
   select 'failed notifications' as about, count(*)::int as count, null as cents
   from notifications where status = 'failed'`;

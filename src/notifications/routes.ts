@@ -1,4 +1,3 @@
-// The ledger of notifications, for managers.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
 import { notFound } from "../http/errors.ts";

@@ -1,4 +1,3 @@
-// A customer's own orders.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireSelfOrManager } from "../auth/guards.ts";
 import { notFound } from "../http/errors.ts";

@@ -1,9 +1,7 @@
-// Prices of lines, and why a line can't be ordered. Shared by placing and by carts.
 import type { Product } from "../catalog/schemas.ts";
 import { ApiError, invalidField } from "../http/errors.ts";
 import type { OrderItem, OrderLineInput } from "./schemas.ts";
 
-/** An item of an order, before it has an id. */
 export type PricedLine = Omit<OrderItem, "id">;
 
 /** Why a line can't be ordered. `archived` covers unknown products, variations and options too. */
@@ -16,7 +14,6 @@ export type LineProblem = {
 
 const maxTotalCents = 2_147_483_647;
 
-/** Returns the priced line, or all its problems. */
 export function priceLine(line: OrderLineInput, product: Product | undefined): PricedLine | LineProblem[] {
   if (!product || product.archived_at)
     return [
@@ -76,10 +73,7 @@ export function priceLine(line: OrderLineInput, product: Product | undefined): P
   };
 }
 
-/**
- * Returns the priced lines of an order and their sum in cents. Throws `invalid_item` or `sold_out` with every bad line,
- * `total_mismatch` if `expected` differs, and `validation_failed` if the sum exceeds what a payment can hold.
- */
+/** Sums in cents. Throws `invalid_item`, `sold_out`, `total_mismatch`, or `validation_failed` if too large. */
 export function priceOrder(lines: OrderLineInput[], products: Product[], expected: number | undefined) {
   const byId = new Map(products.map((product) => [product.id, product]));
   const priced: PricedLine[] = [];

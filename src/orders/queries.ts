@@ -19,13 +19,11 @@ const orderColumns = (sql: Db) => sql`
   ) as items,
   o.fulfillment, o.metadata, o.notes, o.created_at, o.updated_at`;
 
-/** Returns an order of any customer. */
 export async function findOrder(sql: Db, id: string): Promise<Order | undefined> {
   const [order] = await sql<Order[]>`select ${orderColumns(sql)} from orders o where o.id = ${id}`;
   return order;
 }
 
-/** Returns an order if it belongs to the customer. */
 export async function findOrderOfCustomer(
   sql: Db,
   customerId: string,
@@ -45,7 +43,6 @@ export interface OrderFilter {
   to?: string | undefined;
 }
 
-/** Returns orders, newest first: one row more than the page holds. */
 export const listOrders = (sql: Db, { status, customer_id, from, to }: OrderFilter, page: PageRequest) => sql<
   Order[]
 >`
@@ -78,7 +75,6 @@ export const listHourlySales = (sql: Db, { from, to }: Span) => sql<Sales["hours
   group by 1
   order by 1`;
 
-/** Returns whether the customer has an unfinished order. */
 export async function hasOpenOrders(sql: Db, customerId: string): Promise<boolean> {
   const { count } = await sql`
     select from orders
@@ -90,7 +86,6 @@ export async function hasOpenOrders(sql: Db, customerId: string): Promise<boolea
 /** A part of a query on `users u`. */
 export const selectOrdersOfUser = (sql: Db) => sql`select from orders where customer_id = u.id`;
 
-/** Returns the unfinished orders, oldest first. */
 export const listOpenOrders = (sql: Db) => sql<Order[]>`
   select ${orderColumns(sql)}
   from orders o
@@ -130,7 +125,6 @@ export interface LockedOrder {
   seconds_in_status: number;
 }
 
-/** Sets the status of a locked order and returns the order. */
 export async function setOrderStatus(tx: Db, id: string, status: Status): Promise<Order> {
   const [order] = await tx<Order[]>`
     update orders o set status = ${status}, status_changed_at = now(), updated_at = now()
@@ -139,7 +133,6 @@ export async function setOrderStatus(tx: Db, id: string, status: Status): Promis
   return order!;
 }
 
-/** Sets a locked order to canceled. */
 export async function setOrderCanceled(tx: Db, id: string, reason: string | null) {
   await tx`
     update orders set
@@ -186,7 +179,6 @@ export async function insertOrder(tx: Db, { lines, ...fields }: NewOrder): Promi
   };
 }
 
-/** Inserts the items of an order in one statement. */
 export async function insertOrderItems(tx: Db, { id: order_id, items }: Order) {
   const rows = items.map(({ options, ...item }, index) => ({
     ...item,
@@ -216,7 +208,6 @@ export async function insertOrderItems(tx: Db, { id: order_id, items }: Order) {
 export const listRecentCustomerIds = (sql: Db) => sql<{ user_id: string }[]>`
   select customer_id as user_id from orders where created_at > now() - interval '1 hour'`;
 
-/** Sets a locked order's payment status. */
 export async function setOrderPaymentStatus(tx: Db, id: string, paymentStatus: Order["payment_status"]) {
   await tx`update orders set payment_status = ${paymentStatus}, updated_at = now() where id = ${id}`;
 }

@@ -1,4 +1,3 @@
-// Reading orders, and moving them from status to status.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { isStaff, requireStaff, requireUser } from "../auth/guards.ts";
 import { insertEvent } from "../events/queries.ts";

@@ -24,7 +24,6 @@ const statusDuration = new Histogram({
   buckets: [15, 30, 60, 120, 300, 600, 1200, 3600],
 });
 
-/** Counts that an order left `from` for `to` after so many seconds. */
 export function countTransition(from: Status, seconds: number, to: Status) {
   statusTransitions.inc({ to });
   statusDuration.observe({ status: from }, seconds);

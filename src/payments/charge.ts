@@ -30,10 +30,8 @@ export interface PaymentContext {
 }
 
 /**
- * Commits the payment to the ledger, then charges it. Returns the provider's response to a successful charge, which is
- * still `pending`: the order's transaction sets it to `succeeded`. Throws `payment_failed` or `payment_unconfirmed`, which
- * the ledger records; `payment_provider_unavailable` while the breaker is open; `idempotency_in_progress` if the
- * reconciliation of an earlier attempt has begun.
+ * Commits a pending payment, then charges it; the order's transaction sets it to `succeeded`. Throws `payment_failed`,
+ * `payment_unconfirmed`, `payment_provider_unavailable` (breaker open), `idempotency_in_progress` (reconciliation begun).
  */
 export async function chargeCustomer(
   context: PaymentContext,

@@ -10,7 +10,6 @@ import {
   toStoredResponse,
 } from "../provider-client/post-json.ts";
 
-/** The outcome of a charge. The ledger keeps `response`; the customer reads `provider`. */
 export type Charge =
   | { outcome: "succeeded"; response: ProviderResponse }
   | {
@@ -24,9 +23,8 @@ export type Charge =
 
 export interface PaymentClient {
   /**
-   * Charges `cents`. Every attempt has the same `paymentId`, so that a provider that honours keys charges once. The budget
-   * begins at `started` (performance.now()), before the ledger's row: a process that was stopped must not charge a
-   * payment that was settled meanwhile.
+   * Charges `cents`. All attempts share `paymentId`, so that a provider that honours keys charges once. The budget
+   * begins at `started` (performance.now()), before the ledger row: a paused process must not charge a settled payment.
    */
   charge: (paymentId: string, cents: number, started?: number) => Promise<Charge>;
   close: () => Promise<void>;

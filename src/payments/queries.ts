@@ -32,10 +32,7 @@ export async function insertFreePayment(tx: Db, payment: NewPayment, orderId: st
   return count === 1;
 }
 
-/**
- * Gives a charged payment its order. Returns false if the payment's refund has begun, however late this runs: both are
- * compare-and-set updates of the same row.
- */
+/** Returns false if the refund has begun: both are compare-and-set updates of the same row. */
 export async function markPaymentSucceeded(
   tx: Db,
   id: string,
@@ -57,10 +54,7 @@ export async function markPaymentPendingAgain(sql: Db, id: string): Promise<bool
   return count === 1;
 }
 
-/**
- * Records that a charge failed or is unknown, unless its reconciliation has begun. After several attempts the failure of
- * one proves nothing about the others, so the payment is `unknown`.
- */
+/** Skips a payment in reconciliation. After several attempts one failure proves nothing, so it becomes `unknown`. */
 export async function recordChargeFailure(
   sql: Db,
   id: string,
@@ -82,7 +76,6 @@ export async function markPaymentCharged(sql: Db, id: string) {
     where id = ${id} and order_id is null`;
 }
 
-/** The payment of an earlier attempt with the same key. */
 export interface EarlierPayment {
   id: string;
   /** The order that the key made in its 24 hours. Null if the charge is not settled. */
@@ -124,7 +117,6 @@ export async function hasOpenPayments(sql: Db, customerId: string): Promise<bool
 /** A part of a query on `users u`. */
 export const selectPaymentsOfUser = (sql: Db) => sql`select from payments where customer_id = u.id`;
 
-/** Returns payments, newest first: one row more than the page holds. */
 export const listPayments = (
   sql: Db,
   { status, order_id }: { status?: PaymentStatus; order_id?: string },
@@ -143,7 +135,6 @@ export const listPayments = (
   order by id desc
   limit ${page.limit + 1}`;
 
-/** A payment whose row is locked. */
 export interface LockedPayment {
   id: string;
   order_id: string | null;
@@ -168,7 +159,6 @@ export async function lockPayment(tx: Db, id: string): Promise<LockedPayment> {
   return payment!;
 }
 
-/** Sets a locked payment's status and how much of it was refunded. */
 export async function setPaymentStatus(tx: Db, id: string, status: PaymentStatus, refundedCents: number) {
   await tx`
     update payments set status = ${status}, refunded_cents = ${refundedCents}, updated_at = now()
@@ -176,12 +166,8 @@ export async function setPaymentStatus(tx: Db, id: string, status: PaymentStatus
 }
 
 /**
- * Moves charges without an order to `refund_pending` and returns them, at most 500. Their last attempt is longer ago
- * than `staleAfterSeconds`.
- *
- * A checkout that commits now also moves its payment's status from `pending` or `unknown`. The row lock lets one of
- * the two win. If the checkout locks first, this skips the row. If this locks first, the checkout's update matches
- * no row, and the checkout rolls back.
+ * Moves at most 500 stale charges without an order to `refund_pending`. A checkout may commit at the same time: if it
+ * locks the row first, this skips the row. If this locks first, its update matches no row, and the checkout rolls back.
  */
 export const claimStalePayments = (tx: Db, staleAfterSeconds: number) => tx<
   { id: string; amount_cents: number }[]

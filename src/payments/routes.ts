@@ -1,4 +1,3 @@
-// The ledger of charges. Managers only.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
 import { Page, pageQuery, paginate } from "../http/pagination.ts";

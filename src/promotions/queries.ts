@@ -5,7 +5,6 @@ import type { Promotion, PromotionInput, PromotionPatch } from "./schemas.ts";
 const columns = (sql: Db) =>
   sql`id, title, description, image_url, link_url, sort_order, starts_at, ends_at, created_at, updated_at`;
 
-/** Returns the page and one more row of the current promotions, by sort_order. */
 export const listCurrentPromotions = (sql: Db, page: PageRequest) => sql<Promotion[]>`
   select ${columns(sql)}
   from promotions
@@ -20,7 +19,6 @@ export const listCurrentPromotions = (sql: Db, page: PageRequest) => sql<Promoti
   order by sort_order, id
   limit ${page.limit + 1}`;
 
-/** Returns the page and one more row, newest first. */
 export const listPromotions = (sql: Db, page: PageRequest) => sql<Promotion[]>`
   select ${columns(sql)}
   from promotions

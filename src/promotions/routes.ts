@@ -1,4 +1,3 @@
-// Promotions: the public list has the current ones, managers see and edit all.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
 import { newId } from "../db/ids.ts";

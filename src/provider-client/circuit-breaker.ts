@@ -18,8 +18,7 @@ export interface CircuitBreakerPermit {
 
 /**
  * Opens after ten failures in a row within 30 seconds, then permits one call every ten seconds until one succeeds.
- *
- * Not by a library: cockatiel has no window, queues calls behind the trial call, and counts late results of older calls.
+ * Not cockatiel: it has no window, queues calls behind the trial call, and counts late results of older calls.
  */
 export function createCircuitBreaker(now: () => number = () => performance.now()) {
   let failures: number[] = [];

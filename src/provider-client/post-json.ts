@@ -1,4 +1,3 @@
-// Posts JSON to a provider and says exactly what is known afterwards.
 import { STATUS_CODES } from "node:http";
 import { type Dispatcher, Pool } from "undici";
 import { redactBody, redactHeaders } from "./redact.ts";
@@ -10,16 +9,12 @@ export interface ProviderResponse {
   body: unknown;
 }
 
-/**
- * `response`: the whole response arrived. `notSent`: no connection was made, so the provider got nothing. `unknown`: the
- * provider may have got the request.
- */
+/** `notSent`: no connection was made, so the provider got nothing. `unknown`: it may have got the request. */
 export type HttpOutcome =
   | { result: "response"; response: ProviderResponse }
   | { result: "notSent"; refused: boolean; error: string }
   | { result: "unknown"; error: string };
 
-/** What the ledgers keep of an outcome. */
 export type StoredResponse = ProviderResponse | { error: string };
 
 export const toStoredResponse = (outcome: HttpOutcome): StoredResponse =>
@@ -31,7 +26,6 @@ const maxBodyBytes = 1024 * 1024;
 const neverConnected =
   /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/;
 
-/** The connections to a provider, and the path of its endpoint. */
 export interface Endpoint {
   pool: Pool;
   path: string;

@@ -19,10 +19,7 @@ const cardInText = /\b((?:card.?(?:no|num\w{0,20})|pan|cvv|cvc)\d?\W{1,5})\d(?:[
 // PostgreSQL's JSON parser recurses, as `redact` does.
 const maxDepth = 64;
 
-/**
- * Returns the body's JSON, or else its text, fit for a jsonb column. Replaces the value of each secret key at any depth;
- * replaces values nested more than 64 levels deep.
- */
+/** Returns JSON or text for a jsonb column. Replaces secrets, and values nested more than 64 levels deep. */
 export function redactBody(body: string): unknown {
   try {
     return redact(JSON.parse(body));

@@ -7,16 +7,12 @@ import type { Order } from "../orders/schemas.ts";
 import { countTransition, type Status } from "../orders/status.ts";
 import { refundRest } from "./refunds.ts";
 
-/** The statuses from which an owner, or a manager, may cancel an order. */
 export const cancelable: Record<"owner" | "manager", readonly Status[]> = {
   owner: ["waiting"],
   manager: ["waiting", "preparation", "ready"],
 };
 
-/**
- * Cancels a locked order, requests a refund of the rest of its payment, and returns the order. The row lock decides
- * between a cancel and a status change at the same moment. Throws `too_late` from a status that is not `allowed`.
- */
+/** The row lock decides between a concurrent cancel and status change. Throws `too_late` unless `allowed`. */
 export async function cancelOrder(
   tx: Db,
   id: string,

@@ -13,7 +13,6 @@ const maxAttempts = 13;
 const refundColumns = (sql: Db) => sql`
   r.id, r.payment_id, p.order_id, r.amount_cents, r.status, r.reason, r.attempts, r.response, r.created_at, r.updated_at`;
 
-/** Returns one row more than the page holds, newest first. */
 export const listRefunds = (
   sql: Db,
   { status, order_id }: { status?: RefundStatus; order_id?: string },
@@ -64,10 +63,7 @@ export async function sumRefunds(sql: Db, paymentId: string): Promise<RefundSums
   return sums;
 }
 
-/**
- * Adds the job that sends the refund `id`. Its key replaces a waiting job of the same refund, with all attempts again.
- * Its queue runs the refunds of one payment one after another; all payments share 16 queues.
- */
+// The key replaces a waiting job, with all attempts again. The queue serializes a payment's refunds; 16 queues in all.
 const addJob = (sql: Db) => sql`
   graphile_worker.add_job(
     'send_refund', json_build_object('refund_id', id), queue_name => 'refunds ' || right(payment_id::text, 1),
@@ -141,7 +137,6 @@ export async function endRefund(
   return count === 1;
 }
 
-/** Records the response of an attempt that will be repeated. */
 export async function recordRefundFault(sql: Db, id: string, response: StoredResponse) {
   await sql`
     update refunds set response = ${sql.json(response as never)}, updated_at = now()
@@ -154,10 +149,7 @@ export async function countRefundsDue(sql: Db): Promise<number> {
   return row.count;
 }
 
-/**
- * Returns the number of charges without an order, and of orders without a charge. Of the orders only those of the last
- * day: reading all of them takes seconds in a large shop.
- */
+/** Counts orders without a charge only of the last day: reading all takes seconds in a large shop. */
 export async function countImbalances(sql: Db): Promise<number> {
   const [row] = await sql<[{ count: number }]>`
     select count(*)::int as count from payments_out_of_balance
@@ -166,7 +158,6 @@ export async function countImbalances(sql: Db): Promise<number> {
   return row.count;
 }
 
-/** Counts and sums the payments that are out of balance, by problem. */
 export const sumImbalances = (sql: Db) => sql<Backlog[]>`
   select replace(problem, '_', ' ') as about, count(*)::int as count, sum(amount_cents)::float8 as cents
   from payments_out_of_balance

@@ -8,9 +8,8 @@ import { insertRefund, type RefundSums, requeueRefund, sumRefunds } from "./quer
 import type { Refund } from "./schemas.ts";
 
 /**
- * Requests a refund of an order's payment and returns the refund's id. `amount` is in cents; without it the refund
- * takes everything that is left. The order's row must be locked: concurrent refunds must not exceed the payment.
- * Throws `refund_exceeds_payment` if less is left, or nothing.
+ * Without `amount` (cents) it refunds the rest. The order's row must be locked: concurrent refunds must not exceed the
+ * payment. Throws `refund_exceeds_payment` if less is left, or nothing.
  */
 export async function requestRefund(
   tx: Db,
@@ -36,10 +35,7 @@ export async function refundRest(tx: Db, orderId: string, reason: string) {
   await recomputePaymentStatus(tx, payment);
 }
 
-/**
- * Sends an order's refund again at once, unless it succeeded. The order's row must be locked. Throws
- * `refund_exceeds_payment` for a failed refund if other refunds have taken its share since.
- */
+/** The order's row must be locked. Throws `refund_exceeds_payment` if other refunds have taken its share since. */
 export async function retryRefund(tx: Db, orderId: string, refund: Refund) {
   const payment = await lockPaymentOfOrder(tx, orderId);
   if (refund.status === "failed" && refund.amount_cents > (await findRefundableCents(tx, payment)))

@@ -1,4 +1,3 @@
-// Cancelling and refunding. A request inserts the refund; a job calls the provider.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { currentRole, requireManager, requireSelfOrManager, requireUser } from "../auth/guards.ts";
 import { ApiError, invalidField, notFound } from "../http/errors.ts";

@@ -38,10 +38,7 @@ export function openRefundSender(sql: Pool, url: string | undefined, log: Logger
   const endpoint = url ? openEndpoint(url) : undefined;
 
   return {
-    /**
-     * Sends a pending refund and stores the outcome. Throws after a fault, so that graphile-worker repeats the job;
-     * after a fault of the last attempt the refund is due.
-     */
+    /** Throws after a fault, so that graphile-worker repeats the job. After the last attempt the refund is due. */
     async send(refundId: string, isLastAttempt: boolean) {
       const refund = await startRefundAttempt(sql, refundId);
       if (!refund) return;

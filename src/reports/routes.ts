@@ -1,4 +1,3 @@
-// How the shop does: what was sold in a span of time, and how long customers waited for it.
 import { type FastifyPluginAsyncTypebox, Type } from "@fastify/type-provider-typebox";
 import { requireManager } from "../auth/guards.ts";
 import { averageSecondsInStatus } from "../events/queries.ts";

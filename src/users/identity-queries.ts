@@ -61,7 +61,6 @@ export async function deleteIdentity(tx: Db, userId: string, id: string): Promis
   return count > 0;
 }
 
-/** Returns whether a user has an email or an identity to sign in with. */
 export async function canSignIn(tx: Db, userId: string): Promise<boolean> {
   const [row] = await tx<{ can: boolean }[]>`
     select exists (select from users where id = ${userId} and email is not null)

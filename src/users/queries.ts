@@ -30,7 +30,6 @@ export async function findUserIdByPendingEmail(sql: Db, email: string): Promise<
   return user?.id;
 }
 
-/** Returns the current role. Undefined for a deleted or unknown user. */
 export async function findRole(sql: Db, userId: string): Promise<Role | undefined> {
   const [user] = await sql<{ role: Role }[]>`
     select role from users where id = ${userId} and deleted_at is null`;
@@ -93,10 +92,7 @@ export async function insertUser(sql: Db, user: NewUser): Promise<User> {
   return row!;
 }
 
-/**
- * Inserts a verified manager, or promotes the user of `email`. Drops the password of an unverified account, since a
- * stranger may have set it.
- */
+/** Drops the password of an unverified account, since a stranger may have set it. */
 export async function upsertManager(tx: Db, email: string) {
   const id = newId();
   const [user] = await tx<{ id: string; created: boolean; newly_verified: boolean }[]>`
@@ -159,10 +155,7 @@ export async function setPendingEmail(tx: Db, id: string, email: string) {
     where id = ${id}`;
 }
 
-/**
- * Makes a verified address the one to sign in with. Returns undefined if it is no longer this user's. Verifying the
- * current address keeps the pending one.
- */
+/** Returns undefined if the address is no longer this user's. Verifying the current address keeps the pending one. */
 export async function verifyEmail(tx: Db, id: string, email: string): Promise<User | undefined> {
   const [user] = await tx<User[]>`
     update users u set
@@ -173,10 +166,7 @@ export async function verifyEmail(tx: Db, id: string, email: string): Promise<Us
   return user;
 }
 
-/**
- * Sets the password and verifies the address. Drops a pending address, since a thief may have set it. Returns undefined
- * if `email` is no longer this user's.
- */
+/** Drops a pending address, since a thief may have set it. Returns undefined if `email` is no longer this user's. */
 export async function resetPassword(
   tx: Db,
   id: string,

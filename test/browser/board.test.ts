@@ -68,7 +68,7 @@ describe.skipIf(noBrowser)("the board", () => {
     expect(await page.getByLabel("Email").inputValue()).toBe(shop.barista.email);
     await expectAccessible(page);
     await signIn(page, shop.customer.email, shop.customer.password);
-    await page.getByText("This page is for the staff").waitFor();
+    await page.getByText("This page is for staff").waitFor();
 
     await signIn(page, shop.barista.email, shop.barista.password);
     await page.getByRole("heading", { name: "Board" }).waitFor();
@@ -163,7 +163,7 @@ describe.skipIf(noBrowser)("the board", () => {
       await route.continue();
     });
     await tap(page, "Waiting", order);
-    await page.getByText(`Somebody was quicker: order ${order.number} is in preparation by now.`).waitFor();
+    await page.getByText(`Another user was faster: order ${order.number} is in preparation now.`).waitFor();
     await card(page, "Preparation", order).waitFor();
     expect(await statusOf(order)).toBe("preparation");
   });

@@ -52,7 +52,7 @@ describe.skipIf(noBrowser)("the admin views: categories", () => {
     await page.route("**/admin/categories", (route) => route.abort("connectionrefused"));
     await name.fill("Tea");
     await window.getByRole("button", { name: "Save" }).click();
-    await window.getByText("what you typed is still here").waitFor();
+    await window.getByText("Your input is kept").waitFor();
     await page.unrouteAll();
     await window.getByRole("button", { name: "Save" }).click();
     await page.getByRole("rowheader", { name: "Tea" }).waitFor();
@@ -87,7 +87,7 @@ describe.skipIf(noBrowser)("the admin views: categories", () => {
     const { page } = admin;
     await page.getByRole("button", { name: "Delete Coffee" }).click();
     await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
-    await page.getByText("Coffee is still there. The category has 5 products").waitFor();
+    await page.getByText("Coffee was not changed. The category has 5 products").waitFor();
     await page.getByRole("button", { name: "Delete Teas" }).click();
     await page.getByRole("alertdialog").getByRole("button", { name: "Go back" }).click();
     expect(await names()).toEqual(["Coffee", "Bakery", "Teas"]);
@@ -103,7 +103,7 @@ describe.skipIf(noBrowser)("the admin views: categories", () => {
     await shop.call(shop.manager, "DELETE", `/admin/categories/${juice!.id}`);
     await page.getByRole("button", { name: "Delete Juice" }).click();
     await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
-    await page.getByText("Somebody has deleted Juice already").waitFor();
+    await page.getByText("Another user has already deleted Juice").waitFor();
     await page.getByRole("rowheader", { name: "Juice" }).waitFor({ state: "detached" });
     expect(admin.complaints).toEqual([]);
   });

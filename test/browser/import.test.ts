@@ -107,7 +107,7 @@ describe.skipIf(noBrowser)("the admin views: import", () => {
 
     await page.route("**/admin/products/import**", (route) => route.abort("connectionrefused"));
     await page.getByRole("button", { name: "Import 2 rows" }).click();
-    await page.getByText("The service can't be reached just now").waitFor();
+    await page.getByText("The service is unreachable").waitFor();
     await page.unrouteAll();
     await page.getByRole("button", { name: "Try again" }).click();
     await page.getByRole("heading", { name: "spring.csv is imported" }).waitFor();
@@ -137,7 +137,7 @@ describe.skipIf(noBrowser)("the admin views: import", () => {
       ),
     );
     await page.getByText("4 rows are refused; nothing is imported.").waitFor();
-    await row(2).getByText("A name can't begin with").waitFor();
+    await row(2).getByText("Expected a name that a spreadsheet does not run").waitFor();
     expect(await row(1).count()).toBe(0);
     const errors = async (number: number) =>
       row(number)
@@ -249,7 +249,7 @@ describe.skipIf(noBrowser)("the admin views: import", () => {
     // That the next one fails is said, and what was tried can still be imported.
     await page.route("**/export", (route) => route.abort("connectionrefused"));
     await page.getByRole("button", { name: "Download all products" }).click();
-    await page.getByText("The products could not be downloaded. The service can't be reached").waitFor();
+    await page.getByText("The products could not be downloaded. The service is unreachable").waitFor();
     await page.getByRole("button", { name: `Import ${products.length} rows` }).waitFor();
   });
 

@@ -89,7 +89,7 @@ describe.skipIf(noBrowser)("the ledgers", () => {
     expect(refund).toMatchObject({ status: "succeeded", amount_cents: 350 });
     const keys = shop.provider.callsTo("/refunds").map(({ key }) => key);
     expect(new Set(keys)).toEqual(new Set([refund!.id]));
-    await row.getByRole("link", { name: "Its order" }).click();
+    await row.getByRole("link", { name: "Open order" }).click();
     await page.getByRole("heading", { name: `Order ${order.number}` }).waitFor();
     await open(page);
     await page.getByRole("heading", { name: "All clear" }).waitFor();
@@ -107,7 +107,7 @@ describe.skipIf(noBrowser)("the ledgers", () => {
     await row.waitFor();
     await shop.call(shop.manager, "POST", `/admin/orders/${order.id}/refunds`, { reason: "Again" });
     await row.getByRole("button", { name: "Try again" }).click();
-    await row.getByText("Other refunds have taken what was left of the payment").waitFor();
+    await row.getByText("Other refunds have taken the rest of the payment").waitFor();
     await eventually(async () => (await refunds()).at(-1)!.status === "succeeded");
     expect((await refunds()).at(-2)).toMatchObject({ status: "failed" });
   });
@@ -119,7 +119,7 @@ describe.skipIf(noBrowser)("the ledgers", () => {
     await open(page);
     const unknown = part(page, "Unknown charges").getByRole("row", { name: /^\$3.50/ });
     await unknown.getByText("Unknown").waitFor();
-    await unknown.getByRole("link", { name: "its customer" }).waitFor();
+    await unknown.getByRole("link", { name: "open customer" }).waitFor();
     await shop.sql`update payments set attempted_at = now() - interval '1 hour' where status = 'unknown'`;
     await eventually(async () => (await refunds()).at(-1)!.status === "pending");
     await giveUp();
@@ -179,7 +179,7 @@ describe.skipIf(noBrowser)("the ledgers", () => {
     await screenshot(page, "payments-phone-dark");
     await expectAccessible(page);
     await status.getByRole("link", { name: "Charge pending" }).click();
-    await page.getByText("There are no such payments.").waitFor();
+    await page.getByText("No payments found.").waitFor();
     expect(complaints).toEqual([]);
   });
 });

@@ -188,7 +188,7 @@ async function cancel(shop: Morning, counter: Page, manager: Page): Promise<Orde
   await manager.getByRole("button", { name: "Cancel order" }).click();
   await manager.getByLabel("Reason").fill("Out of beans");
   await manager.getByRole("button", { name: "Cancel the order" }).click();
-  await part(manager, "History").getByText("$3.50 given back").waitFor();
+  await part(manager, "History").getByText("$3.50 refunded").waitFor();
   await card(counter, "Waiting", order).getByText("Canceled").waitFor();
   return order;
 }
@@ -203,8 +203,8 @@ async function refund(shop: Morning, manager: Page, order: Order) {
   await manager.getByRole("button", { name: "Refund…" }).click();
   await manager.getByLabel("Amount").fill("1.20");
   await manager.getByLabel("Reason").fill("One was cold");
-  await manager.getByRole("button", { name: "Give back" }).click();
-  await part(manager, "History").getByText("$1.20 given back").waitFor();
+  await manager.getByRole("button", { name: "Refund", exact: true }).click();
+  await part(manager, "History").getByText("$1.20 refunded").waitFor();
   await eventually(async () => {
     const [row] = await shop.sql`select payment_status from orders where id = ${order.id}`;
     return row!.payment_status === "partially_refunded";

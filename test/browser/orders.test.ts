@@ -158,7 +158,7 @@ describe.skipIf(noBrowser)("the admin views: orders", () => {
       await route.continue();
     });
     await page.getByRole("button", { name: "Start preparing" }).click();
-    await page.getByText("Somebody was quicker").waitFor();
+    await page.getByText("Another user was faster").waitFor();
     await page.getByRole("button", { name: "It's ready" }).waitFor();
     expect(await statusesOf(order)).toEqual(["preparation", "paid"]);
   });
@@ -170,7 +170,7 @@ describe.skipIf(noBrowser)("the admin views: orders", () => {
     await page.getByRole("button", { name: "Refund…" }).click();
     const dialog = page.getByRole("dialog", { name: `Refund of order ${order.number}` });
     const amount = dialog.getByLabel("Amount");
-    const save = dialog.getByRole("button", { name: "Give back" });
+    const save = dialog.getByRole("button", { name: "Refund" });
     expect(await amount.inputValue()).toBe("3.50");
     await amount.fill("three");
     await save.click();
@@ -179,7 +179,7 @@ describe.skipIf(noBrowser)("the admin views: orders", () => {
     await amount.fill("4");
     await dialog.getByLabel("Reason").fill("Cold");
     await save.click();
-    await dialog.getByText("Only $3.50 of the payment is left to give back").waitFor();
+    await dialog.getByText("Only $3.50 of the payment is left to refund").waitFor();
     expect(await amount.getAttribute("aria-invalid")).toBe("true");
     await expectAccessible(page);
     await screenshot(page, "refund-refused-desk");
@@ -188,8 +188,8 @@ describe.skipIf(noBrowser)("the admin views: orders", () => {
     await amount.fill("1,20");
     await save.click();
     await dialog.waitFor({ state: "detached" });
-    await part(page, "Refunds").getByRole("row", { name: "$1.20 Given back Cold" }).waitFor();
-    await part(page, "History").getByText("$1.20 given back").waitFor();
+    await part(page, "Refunds").getByRole("row", { name: "$1.20 Refunded Cold" }).waitFor();
+    await part(page, "History").getByText("$1.20 refunded").waitFor();
     expect(await statusesOf(order)).toEqual(["waiting", "partially_refunded"]);
 
     await page.getByRole("button", { name: "Refund…" }).click();
@@ -216,7 +216,7 @@ describe.skipIf(noBrowser)("the admin views: orders", () => {
     await openOrder(page, order);
     await page.getByRole("button", { name: "Refund…" }).click();
     const dialog = page.getByRole("dialog", { name: `Refund of order ${order.number}` });
-    const save = dialog.getByRole("button", { name: "Give back" });
+    const save = dialog.getByRole("button", { name: "Refund" });
     await dialog.getByLabel("Amount").fill("1");
     await dialog.getByLabel("Reason").fill("Cold");
     await page.route(`**/orders/${order.id}/refunds`, async (route) => {
@@ -224,10 +224,10 @@ describe.skipIf(noBrowser)("the admin views: orders", () => {
       await route.abort("connectionreset");
     });
     await save.click();
-    await dialog.getByText("what you typed is still here").waitFor();
+    await dialog.getByText("Your input is kept").waitFor();
     await page.unrouteAll();
     await save.click();
-    await dialog.getByText("$1.00 is on its way by now: the last try did arrive.").waitFor();
+    await dialog.getByText("$1.00 is being refunded already: the last attempt arrived.").waitFor();
     expect(await refundsOf(order)).toHaveLength(1);
     // It was meant.
     await save.click();
@@ -265,7 +265,7 @@ describe.skipIf(noBrowser)("the admin views: orders", () => {
     await save.click();
     await dialog.waitFor({ state: "detached" });
     await part(page, "History").getByText("Out of beans").waitFor();
-    await part(page, "History").getByText("$3.50 given back").waitFor();
+    await part(page, "History").getByText("$3.50 refunded").waitFor();
     expect(kept).toBe(true);
     expect(await statusesOf(order)).toEqual(["canceled", "refunded"]);
     expect(await refundsOf(order)).toEqual([
@@ -281,7 +281,7 @@ describe.skipIf(noBrowser)("the admin views: orders", () => {
     await shop.call(shop.barista, "PATCH", `/orders/${late.id}/status`, { status: "delivered" });
     await page.getByLabel("Reason").fill("Changed his mind");
     await page.getByRole("button", { name: "Cancel the order" }).click();
-    await page.getByText("The order is delivered by now").waitFor();
+    await page.getByText("The order is already delivered").waitFor();
     expect(await statusesOf(late)).toEqual(["delivered", "paid"]);
     expect(complaints).toEqual([]);
   });

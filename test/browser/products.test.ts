@@ -262,7 +262,7 @@ describe.skipIf(noBrowser)("the admin views: products", () => {
       variations: [{ name: "Ristretto", price_change_cents: 20 }],
     });
     await save();
-    const told = page.getByRole("alert").filter({ hasText: "Somebody else has changed this product" });
+    const told = page.getByRole("alert").filter({ hasText: "Another user has changed this product" });
     await told.waitFor();
     await page.locator(":focus").and(told).waitFor();
     const text = (await told.innerText()).replace(/\s+/g, " ");
@@ -338,7 +338,7 @@ describe.skipIf(noBrowser)("the admin views: products", () => {
     await field("Price").fill("2.22");
     await page.route("**/admin/products/*", (route) => route.abort("connectionrefused"));
     await save();
-    await page.getByText("what you typed is still here").waitFor();
+    await page.getByText("Your input is kept").waitFor();
     await page.getByRole("link", { name: "All products" }).click();
     const question = page.getByRole("alertdialog", { name: "Leave without saving?" });
     await question.getByRole("button", { name: "Go back" }).click();
@@ -385,7 +385,7 @@ describe.skipIf(noBrowser)("the admin views: products", () => {
     await page.getByText("donut.png, not saved yet").waitFor();
     await writeFile(path, Buffer.concat([png, Buffer.from("retouched")]));
     await save();
-    await page.getByText("The file was changed, or taken away, since it was chosen").waitFor();
+    await page.getByText("The file has changed").waitFor();
     expect((await read(product_id)).image_url).toBeNull();
     await page.locator("input[type=file]").setInputFiles(path);
     await save();
@@ -435,7 +435,7 @@ describe.skipIf(noBrowser)("the admin views: products", () => {
     await shop.call(shop.manager, "DELETE", `/admin/products/${copy!.id}`);
     await field("Price").fill("1");
     await save();
-    await page.getByText("Somebody has archived this product meanwhile").waitFor();
+    await page.getByText("Another user has archived this product").waitFor();
     await goTo("/products");
     await page.getByRole("alertdialog").getByRole("button", { name: "Leave" }).click();
     await page.getByRole("rowheader", { name: "Cortado" }).waitFor();

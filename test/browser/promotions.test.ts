@@ -72,7 +72,7 @@ describe.skipIf(noBrowser)("the admin views: promotions", () => {
     await page.route("**/admin/promotions", (route) => route.abort("connectionrefused"));
     await window.getByLabel("Until").fill("");
     await window.getByRole("button", { name: "Save" }).click();
-    await window.getByText("what you typed is still here").waitFor();
+    await window.getByText("Your input is kept").waitFor();
     await page.unrouteAll();
     await window.getByRole("button", { name: "Save" }).click();
     await page.getByRole("row", { name: "Fresh donuts Now" }).waitFor();
@@ -126,12 +126,12 @@ describe.skipIf(noBrowser)("the admin views: promotions", () => {
     await shop.call(shop.manager, "DELETE", `/admin/promotions/${id}`);
     await page.getByRole("button", { name: "Delete Summer of 2099" }).click();
     await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
-    await page.getByText("Somebody has deleted Summer of 2099 already").waitFor();
+    await page.getByText("Another user has already deleted Summer of 2099").waitFor();
     await page.getByRole("rowheader", { name: "Summer of 2099" }).waitFor({ state: "detached" });
     await page.route("**/admin/promotions/*", (route) => route.abort("connectionrefused"));
     await page.getByRole("button", { name: "Delete Tuesday latte" }).click();
     await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
-    await page.getByText("Tuesday latte is still there. The service can't be reached").waitFor();
+    await page.getByText("Tuesday latte was not changed. The service is unreachable").waitFor();
     await page.unrouteAll();
     expect(await shown()).toEqual(["Tuesday latte"]);
     expect(admin.complaints).toEqual([]);

@@ -130,7 +130,7 @@ describe.skipIf(noBrowser)("a session on the staff's page", () => {
     await page.evaluate("const { now } = Date; Date.now = () => now() + 60_000;");
     await page.getByText("This account may no longer see the orders.").waitFor();
     await page.reload();
-    await page.getByText("This page is for the staff").waitFor();
+    await page.getByText("This page is for staff").waitFor();
     await page.getByRole("heading", { name: "Sign in" }).waitFor();
     expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
     expect(complaints).toEqual([]);

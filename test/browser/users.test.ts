@@ -112,7 +112,7 @@ describe.skipIf(noBrowser)("the admin views: users", () => {
     expect(await rowOf(bo)).toMatchObject({ role: "barista" });
 
     await openUser(shop.manager);
-    await person.getByText("This is you").waitFor();
+    await person.getByText("You can't change your own role").waitFor();
     await person.getByLabel("Role").selectOption({ label: "Customer" });
     await person.getByRole("button", { name: "Save" }).click();
     await person.getByText("Only managers change roles, and never their own").waitFor();
@@ -150,7 +150,7 @@ describe.skipIf(noBrowser)("the admin views: users", () => {
     await shop.sql`update users set email = null, password_hash = null where id = ${cy.id}`;
     const unlink = part("Linked accounts").getByRole("button", { name: "Unlink" });
     await unlink.click();
-    await part("Linked accounts").getByText("Without this identity").waitFor();
+    await part("Linked accounts").getByText("This is the only way to sign in").waitFor();
     expect(await shop.sql`select 1 from identities where user_id = ${cy.id}`).toHaveLength(1);
     await shop.sql`update users set email = ${cy.email} where id = ${cy.id}`;
     await unlink.click();

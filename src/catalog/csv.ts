@@ -80,7 +80,7 @@ const maxVariationsCharacters = 20_000;
 const readVariations = (cell: string) =>
   cell.match(/(?:\\[\\|]|[^|])+/g)?.map((part) => {
     const [, name = part, change] = /^(.*):\s*([+-]?\d{1,9})\s*$/s.exec(part) ?? [];
-    return { name: name.replace(/\\([\\|])/g, "$1"), price_change_cents: change && Number(change) };
+    return { name: name.replace(/\\([\\|])/g, "$1"), price_change_cents: change ? Number(change) : null };
   }) ?? cell;
 
 const writeVariations = (variations: ExportRow["variations"]) =>

@@ -45,7 +45,7 @@ describe.skipIf(noBrowser)("the admin views: promotions", () => {
     const window = page.getByRole("dialog", { name: "New promotion" });
     await window.getByLabel("Picture").fill("javascript:alert(1)");
     await window.getByLabel("Link").fill("donuts");
-    await window.getByLabel("Place").fill("first");
+    await window.getByLabel("Position").fill("first");
     // Filled in by half.
     await window.getByLabel("Until").pressSequentially("0305");
     await window.getByRole("button", { name: "Save" }).click();
@@ -62,7 +62,7 @@ describe.skipIf(noBrowser)("the admin views: promotions", () => {
     await window.getByLabel("Title").fill("Fresh donuts");
     await window.getByLabel("Picture").fill("");
     await window.getByLabel("Link").fill("/donuts");
-    await window.getByLabel("Place").fill("-1");
+    await window.getByLabel("Position").fill("-1");
     await window.getByLabel("From").fill("2026-02-02T07:30");
     await window.getByLabel("Until").fill("2026-02-01T07:30");
     await window.getByRole("button", { name: "Save" }).click();

@@ -10,6 +10,8 @@ export default defineConfig({
     pool: "forks",
     // One more than the cores of a small machine: a good part of what the tests do is to wait.
     maxWorkers: 3,
+    // Tests with real servers and time limits can fail on a machine that is shared. A test that fails three times is broken.
+    retry: process.env.CI ? 2 : 0,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     coverage: {
